@@ -20,8 +20,7 @@ int64_t clock_utc(void)
 
 bool clock_sleep_until(int64_t deadline)
 {
-    struct timespec until = {.tv_sec = deadline / CLOCK_SECOND,
-                             .tv_nsec = deadline % CLOCK_SECOND};
+    struct timespec until = {.tv_sec = deadline / CLOCK_SECOND, .tv_nsec = deadline % CLOCK_SECOND};
     return clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != EINTR;
 }
 

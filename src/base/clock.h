@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLOCK_MS INT64_C(1000000)      /* nanoseconds in a millisecond */
+#define CLOCK_MS INT64_C(1000000)        /* nanoseconds in a millisecond */
 #define CLOCK_SECOND INT64_C(1000000000) /* nanoseconds in a second */
 
 /* Nanoseconds of CLOCK_MONOTONIC. */

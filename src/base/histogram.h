@@ -16,9 +16,9 @@ struct histogram {
     uint64_t *counts; /* owned */
     size_t bucket_count;
     uint64_t total;
-    int64_t limit; /* values above it are counted as it */
+    int64_t limit;    /* values above it are counted as it */
     int64_t min, max; /* exact, of what was recorded (max up to the limit); 0 while empty */
-    uint64_t clipped;   /* how many values were above the limit, or below 0 and taken as 0 */
+    uint64_t clipped; /* how many values were above the limit, or below 0 and taken as 0 */
     double sum;
 };
 

@@ -43,7 +43,8 @@ uint64_t random_next(struct random *random)
 uint64_t random_below(struct random *random, uint64_t limit)
 {
     assert(limit > 0);
-    uint64_t uneven = -limit % limit; /* the first 2^64 mod limit values would come once too often */
+    uint64_t uneven =
+        -limit % limit; /* the first 2^64 mod limit values would come once too often */
     uint64_t value;
     do {
         value = random_next(random);

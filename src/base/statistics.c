@@ -69,8 +69,7 @@ double statistics_median(double *values, size_t count)
 {
     assert(count > 0);
     qsort(values, count, sizeof *values, compare_doubles);
-    return count % 2 == 1 ? values[count / 2]
-                          : (values[count / 2 - 1] + values[count / 2]) / 2;
+    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
 /* The share of all orders of the samples in which U is at most `u`: ways[j] is
@@ -91,7 +90,8 @@ static bool exact_tail(size_t m, size_t n, size_t u, double *share)
             ways[j] += ways[j - i];
         }
     }
-    double sum = 0, all = lgamma((double)(m + n) + 1) - lgamma((double)m + 1) - lgamma((double)n + 1);
+    double sum = 0,
+           all = lgamma((double)(m + n) + 1) - lgamma((double)m + 1) - lgamma((double)n + 1);
     for (size_t j = 0; j <= u; j++) {
         sum += ways[j];
     }

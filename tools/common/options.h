@@ -19,7 +19,8 @@ enum option_kind {
     OPTION_LIST,     /* struct option_list: may be given several times */
     OPTION_INTEGER,  /* long, within min..max */
     OPTION_DECIMAL,  /* double, within min..max */
-    OPTION_DURATION, /* int64_t nanoseconds: "250ms", "10s", "2min"; a bare number is seconds; min..max in seconds */
+    OPTION_DURATION, /* int64_t nanoseconds: "250ms", "10s", "2min"; a bare number is seconds;
+                        min..max in seconds */
 };
 
 enum { OPTION_LIST_MAX = 64 };
@@ -30,21 +31,22 @@ struct option_list {
 };
 
 struct option_row {
-    const char *name;    /* without the dashes */
-    const char *value;   /* how help names the value: "DSN"; NULL for a flag */
+    const char *name;  /* without the dashes */
+    const char *value; /* how help names the value: "DSN"; NULL for a flag */
     enum option_kind kind;
-    size_t offset;       /* of the target in the caller's struct; offsetof() */
-    double min, max;     /* for numbers and durations */
-    const char *help;    /* one sentence; NULL hides it from --help */
+    size_t offset;    /* of the target in the caller's struct; offsetof() */
+    double min, max;  /* for numbers and durations */
+    const char *help; /* one sentence; NULL hides it from --help */
 };
 
 struct option_table {
-    const char *program;           /* "load_test" or "reparto lab": for messages */
-    const char *usage;             /* the lines below "usage:" in --help */
-    const char *description;       /* a sentence or two */
-    const struct option_row *rows; /* sorted by name, without help and version, which every table has */
+    const char *program;     /* "load_test" or "reparto lab": for messages */
+    const char *usage;       /* the lines below "usage:" in --help */
+    const char *description; /* a sentence or two */
+    const struct option_row
+        *rows; /* sorted by name, without help and version, which every table has */
     size_t row_count;
-    const char *epilogue;          /* examples and exit codes, after the options; may be NULL */
+    const char *epilogue; /* examples and exit codes, after the options; may be NULL */
 };
 
 enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };

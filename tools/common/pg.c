@@ -117,8 +117,7 @@ bool pg_error(PGconn *connection, const PGresult *result, struct error *err)
     const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
     char reason[300];
 
-    copy_first_line(reason, sizeof reason,
-                    primary != NULL ? primary : PQerrorMessage(connection));
+    copy_first_line(reason, sizeof reason, primary != NULL ? primary : PQerrorMessage(connection));
     error_set(err, sqlstate != NULL && strlen(sqlstate) == 5 ? sqlstate : "08006", "%s",
               reason[0] != '\0' ? reason : "the connection was lost");
     return hint != NULL ? error_hint(err, "%s", hint) : false;

@@ -10,7 +10,13 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum terminal_color { TERMINAL_PLAIN, TERMINAL_BOLD, TERMINAL_GREEN, TERMINAL_YELLOW, TERMINAL_RED };
+enum terminal_color {
+    TERMINAL_PLAIN,
+    TERMINAL_BOLD,
+    TERMINAL_GREEN,
+    TERMINAL_YELLOW,
+    TERMINAL_RED
+};
 
 /* Whether colours belong on `out`: a terminal that is not "dumb", and neither
  * NO_COLOR nor PG_COLOR=never is set; PG_COLOR=always forces them. */
@@ -23,14 +29,15 @@ struct progress {
     FILE *out;
     bool is_shown; /* a line stands on the terminal now */
     bool is_wanted;
-    int64_t next;  /* clock_now() before which nothing is rewritten */
+    int64_t next; /* clock_now() before which nothing is rewritten */
 };
 
 /* Wanted only when `out` is a terminal and not `is_quiet`. */
 void progress_init(struct progress *progress, FILE *out, bool is_quiet);
 
 /* Rewrites the line, cut to the terminal's width. */
-[[gnu::format(printf, 2, 3)]] void progress_show(struct progress *progress, const char *format, ...);
+[[gnu::format(printf, 2, 3)]] void progress_show(struct progress *progress, const char *format,
+                                                 ...);
 void progress_erase(struct progress *progress);
 
 enum { TERMINAL_BAR_SIZE = 200 };

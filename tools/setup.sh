@@ -1,9 +1,13 @@
+#!/bin/sh
 # setup.sh: what ./demo, ./check and ./dev share. POSIX sh, to be sourced from the root of the checkout.
 # It installs missing Debian packages and sets up build directories; it knows nothing of what is built.
 
-packages_build="build-essential git meson ninja-build pkg-config libpq-dev libjansson-dev nettle-dev"
-packages_run="postgresql-15 postgresql-client-15 pgbadger"
-packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev pmccabe shellcheck scdoc procps python3 python3-jsonschema graphviz"
+# shellcheck disable=SC2034  # the scripts that source this use them
+{
+    packages_build="build-essential git meson ninja-build pkg-config libpq-dev libjansson-dev nettle-dev"
+    packages_run="postgresql-15 postgresql-client-15 pgbadger"
+    packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev pmccabe shellcheck scdoc procps python3 python3-jsonschema graphviz"
+}
 
 say() { printf '%s\n' "$*" >&2; }
 

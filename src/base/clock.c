@@ -26,7 +26,7 @@ bool clock_sleep_until(int64_t deadline)
 
 int clock_poll_timeout(int64_t deadline, int64_t now)
 {
-    const int64_t hour_ms = 3600 * 1000;
+    const int64_t hour_ms = 3600000;
     if (deadline <= now) {
         return 0;
     }

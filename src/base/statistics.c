@@ -20,8 +20,8 @@ double statistics_chi_square(const uint64_t *counts, const double *expected, siz
 static double gamma_p_series(double a, double x)
 {
     double term = 1 / a, sum = term;
-    for (double n = a + 1; fabs(term) > fabs(sum) * 1e-16; n++) {
-        term *= x / n;
+    for (int n = 1; fabs(term) > fabs(sum) * 1e-16; n++) {
+        term *= x / (a + n);
         sum += term;
     }
     return sum * exp(-x + a * log(x) - lgamma(a));

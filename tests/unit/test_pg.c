@@ -45,35 +45,12 @@ static void a_dead_port_says_what_to_do(void **)
     assert_null(strstr(err.message, "s3cret"));
 }
 
-static void lsns_are_parsed_whole(void **)
-{
-    static const struct {
-        const char *text;
-        bool is_ok;
-        uint64_t lsn;
-    } cases[] = {{"0/0", true, 0},
-                 {"16/B374D848", true, UINT64_C(0x16B374D848)},
-                 {"FFFFFFFF/FFFFFFFF", true, UINT64_MAX},
-                 {"16", false, 0},
-                 {"", false, 0},
-                 {"16/B374D8481", false, 0},
-                 {"1/2 ", false, 0},
-                 {"g/1", false, 0}};
-
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        uint64_t lsn = 0;
-        assert_int_equal(pg_parse_lsn(cases[i].text, &lsn), cases[i].is_ok);
-        assert_true(lsn == cases[i].lsn);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(places_are_told_without_passwords),
         cmocka_unit_test(malformed_dsns_are_refused_with_a_hint),
         cmocka_unit_test(a_dead_port_says_what_to_do),
-        cmocka_unit_test(lsns_are_parsed_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,5 @@
 #include "common/pg.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -148,16 +147,4 @@ bool pg_execute(PGconn *connection, const char *sql, struct error *err)
     }
     PQclear(result);
     return is_ok;
-}
-
-bool pg_parse_lsn(const char *text, uint64_t *lsn)
-{
-    uint32_t high, low;
-    int end = 0;
-
-    if (sscanf(text, "%8" SCNx32 "/%8" SCNx32 "%n", &high, &low, &end) != 2 || text[end] != '\0') {
-        return false;
-    }
-    *lsn = (uint64_t)high << 32 | low;
-    return true;
 }

@@ -36,6 +36,3 @@ const char *pg_place(char buffer[PG_PLACE_SIZE], const char *dsn);
 /* Sets `err` from a failed result, or from the connection when `result` is NULL or has no
  * SQLSTATE.  Returns false.  Does not clear the result. */
 bool pg_error(PGconn *connection, const PGresult *result, struct error *err);
-
-/* An LSN in its text form "16/B374D848"; false when it is none. */
-[[nodiscard]] bool pg_parse_lsn(const char *text, uint64_t *lsn);

@@ -54,9 +54,9 @@ bool lab_directory(const char *directory, char path[LAB_PATH_SIZE], struct error
 
 bool lab_is_running(const char *absolute_directory)
 {
-    char path[LAB_PATH_SIZE + 16];
+    char path[LAB_PATH_SIZE + 32];
 
-    snprintf(path, sizeof path, "%s/lock", absolute_directory);
+    snprintf(path, sizeof path, "%s/" LAB_LOCK_FILE, absolute_directory);
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
         return false;

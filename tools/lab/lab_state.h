@@ -50,6 +50,9 @@ struct lab_state {
 
 enum { LAB_PATH_SIZE = 512, LAB_DSN_SIZE = 512 };
 
+/* Held by a running lab; also the mark of a directory that is a lab's. */
+#define LAB_LOCK_FILE "reparto-lab.lock"
+
 /* The directory to use: `directory` when not NULL, else $REPARTO_LAB, else
  * ${TMPDIR:-/tmp}/reparto-lab-<uid>; made absolute.  False when too long. */
 [[nodiscard]] bool lab_directory(const char *directory, char path[LAB_PATH_SIZE],

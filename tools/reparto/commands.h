@@ -1,0 +1,8 @@
+/* reparto/commands: the subcommands of the program.
+ *
+ * Each gets argv from its own name on (argv[0] is "lab", …), prints its own
+ * errors and returns the exit status: 0 done, 1 failed, 2 usage.
+ */
+#pragma once
+
+int cmd_lab(int argc, char **argv);

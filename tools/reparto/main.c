@@ -1,0 +1,73 @@
+/* reparto: everything an operator does, one subcommand each. */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/options.h"
+#include "reparto/commands.h"
+#include "version.h"
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"lab", cmd_lab, "a real cluster on this machine: start it, look at it, break it"},
+};
+
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "usage: reparto COMMAND [options]\n\n"
+                 "Reparto routes PostgreSQL statements to primaries, replicas and shards.\n\n"
+                 "commands:\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    }
+    fprintf(out, "  %-10s %s\n  %-10s %s\n\n", "--help", "print this and exit", "--version",
+            "print the version and exit");
+    fprintf(out, "'reparto COMMAND --help' tells more about one.\n\n"
+                 "examples:\n"
+                 "  reparto lab up --shards 2 --replicas 2\n"
+                 "  reparto lab psql s0p\n"
+                 "  reparto lab down\n\n"
+                 "exit status: 0 done, 1 could not run or failed, 2 wrong usage\n");
+}
+
+static int unknown_command(const char *word)
+{
+    const char *names[COMMAND_COUNT + 1] = {0};
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        names[i] = commands[i].name;
+    }
+    const char *nearest = options_nearest(word, names);
+    fprintf(stderr, "reparto: unknown command \"%s\"\n  hint: ", word);
+    if (nearest != NULL) {
+        fprintf(stderr, "did you mean %s? ", nearest);
+    }
+    fprintf(stderr, "'reparto --help' lists all commands\n");
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return 2;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
+        print_help(stdout);
+        return 0;
+    }
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+        printf("reparto %s (%s)\n", REPARTO_VERSION, REPARTO_COMMIT);
+        return 0;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, word) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    return unknown_command(word);
+}

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cluster/lsn.h"
 #include "common/pg.h"
 #include "lab/supervisor_private.h"
 
@@ -151,7 +152,7 @@ static bool received_lsn(const struct node *node, uint64_t *lsn, struct error *e
                                   NULL, answer, sizeof answer, err);
 
     PQfinish(connection);
-    if (is_ok && !pg_parse_lsn(answer, lsn)) {
+    if (is_ok && !lsn_parse(answer, strlen(answer), lsn)) {
         return error_set(err, "22023", "%s reports no LSN: \"%s\"", node->name, answer);
     }
     return is_ok;

@@ -21,7 +21,7 @@ enum { DONE = 0, FAILED = 1, USAGE = 2, JOB_TIMEOUT_S = 900 };
 struct lab_arguments {
     const char *directory, *bin, *user;
     long shards, replicas, port;
-    bool is_kept, is_foreground, is_json, is_forced, is_rebuilt, is_receiver;
+    bool is_brief, is_kept, is_foreground, is_json, is_forced, is_rebuilt, is_receiver;
     struct option_list settings;
 };
 
@@ -139,7 +139,9 @@ static void show_start(void *context, const json_t *event)
         fflush(stdout);
         return;
     }
-    print_next(ready->arguments, ready->directory);
+    if (!ready->arguments->is_brief) {
+        print_next(ready->arguments, ready->directory);
+    }
 }
 
 static int run_up(const struct lab_arguments *arguments, const struct option_list *,
@@ -456,6 +458,7 @@ typedef int lab_run(const struct lab_arguments *arguments, const struct option_l
 
 static const struct option_row up_rows[] = {
     {"bin", "DIR", OPTION_TEXT, AT(bin), 0, 0, "PostgreSQL's programs [looked for]"},
+    {"brief", NULL, OPTION_FLAG, AT(is_brief), 0, 0, "no lines on what to do next"},
     ROW_DIR,
     {"foreground", NULL, OPTION_FLAG, AT(is_foreground), 0, 0,
      "stay; Ctrl-C stops all and removes the directory"},

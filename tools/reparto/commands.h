@@ -5,4 +5,5 @@
  */
 #pragma once
 
+int cmd_demo(int argc, char **argv);
 int cmd_lab(int argc, char **argv);

@@ -11,6 +11,7 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
+    {"demo", cmd_demo, "a replicated, sharded shop under load, measured, in about a minute"},
     {"lab", cmd_lab, "a real cluster on this machine: start it, look at it, break it"},
 };
 

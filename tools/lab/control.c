@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "lab/control.h"
+#include "lab/monitor.h"
 #include "lab/supervisor_private.h"
 
 /* Who asks has this long to send its request, and to take the answer. */
@@ -264,11 +265,17 @@ static const struct {
     bool needs_node;
     bool is_early; /* also while the lab starts */
 } commands[] = {
-    {"cut", run_cut, true, false},         {"down", run_down, false, true},
-    {"freeze", run_freeze, true, false},   {"heal", run_heal, true, false},
-    {"kill", run_kill, true, false},       {"lag", run_lag, true, false},
-    {"promote", run_promote, true, false}, {"start", run_start, true, false},
-    {"status", run_status, false, true},   {"thaw", run_thaw, true, false},
+    {"cut", run_cut, true, false},
+    {"down", run_down, false, true},
+    {"freeze", run_freeze, true, false},
+    {"heal", run_heal, true, false},
+    {"kill", run_kill, true, false},
+    {"lag", run_lag, true, false},
+    {"monitor", monitor_command, false, false},
+    {"promote", run_promote, true, false},
+    {"start", run_start, true, false},
+    {"status", run_status, false, true},
+    {"thaw", run_thaw, true, false},
 };
 
 static bool find_node(struct control_call *call, struct error *err)

@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "common/options.h"
+#include "lab/monitor.h"
 #include "lab/supervisor_private.h"
 
 enum { FIRST_PORT = 5433, VERSION_MIN = 14 };
@@ -333,6 +334,10 @@ static void become_ready(struct supervisor *supervisor)
         return;
     }
     supervisor->is_ready = true;
+    supervisor->monitor = monitor_start(supervisor, &err);
+    if (supervisor->monitor == NULL) {
+        log_note(supervisor, LOG_WARN, "monitor_failed", err.message);
+    }
     supervisor_tell(supervisor, json_pack("{s:s}", "event", "ready"));
     loop_forget(supervisor->loop, supervisor->events_fd);
     close(supervisor->events_fd);
@@ -536,6 +541,8 @@ void supervisor_end(struct supervisor *supervisor)
         return;
     }
     supervisor->is_ending = true;
+    monitor_stop(supervisor->monitor);
+    supervisor->monitor = NULL;
     log_note(supervisor, LOG_INFO, "lab_ending", is_kept ? "files are kept" : "files go too");
     jobs_abort(supervisor);
     ending = malloc(sizeof *ending);

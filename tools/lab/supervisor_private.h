@@ -85,6 +85,7 @@ struct supervisor {
     int events_fd;                         /* to `lab up`; -1 when it has been told the end */
     int signal_fd, control_fd;
     struct list clients;
+    struct monitor *monitor; /* owned; NULL until all streams, or when it could not start */
     bool is_ready, is_ending;
     pid_t guardian;
 };

@@ -2,7 +2,8 @@
 # engine.sh start | stop | base
 #
 #   start  make a Docker engine reachable: the one that answers already, or a dockerd of our own
-#          (root, Debian's docker.io).  Prints DOCKER=… and DOCKER_HOST=… for `eval`, on stdout.
+#          (root, Debian's docker.io).  Prints DOCKER=…, DOCKER_HOST=… and
+#          ENGINE_STARTED=true|false (whether `stop` is due) for `eval`, on stdout.
 #          Exit 77 and the reason on stderr where that cannot be.
 #   stop   end the dockerd that `start` started, by its pid, and take back what it changed on the
 #          machine: bridge, packet filter, forwarding.  Does nothing to an engine that was there.
@@ -36,8 +37,9 @@ find_client() {
 
 print_environment() {
     echo "DOCKER=$1"
+    echo "ENGINE_STARTED=${2:-false}"
     echo "DOCKER_HOST=${DOCKER_HOST:-unix:///var/run/docker.sock}"
-    echo "export DOCKER DOCKER_HOST"
+    echo "export DOCKER DOCKER_HOST ENGINE_STARTED"
 }
 
 # What dockerd changes and leaves behind when it ends.
@@ -51,7 +53,9 @@ note_machine() {
 }
 
 restore_machine() {
-    cat "$directory/ip_forward" >/proc/sys/net/ipv4/ip_forward
+    if ! cmp -s "$directory/ip_forward" /proc/sys/net/ipv4/ip_forward; then
+        cat "$directory/ip_forward" >/proc/sys/net/ipv4/ip_forward
+    fi
     [ -e "$directory/had_bridge" ] || ip link delete docker0 2>/dev/null || true
     policy=$(cat "$directory/forward_policy" 2>/dev/null || true)
     [ -n "$policy" ] || return 0
@@ -102,11 +106,13 @@ start() {
     mkdir -p "$directory"
     note_machine
     start_daemon || start_daemon --iptables=false --ip6tables=false ||
-        start_daemon --iptables=false --ip6tables=false --storage-driver=vfs ||
+        start_daemon --iptables=false --ip6tables=false --storage-driver=vfs || {
+        restore_machine
         skip "dockerd does not start: $(tail -n 1 "$directory/dockerd.log")"
+    }
     DOCKER_HOST="unix://$socket"
     export DOCKER_HOST
-    print_environment "$(find_client)"
+    print_environment "$(find_client)" true
 }
 
 stop() {

@@ -170,6 +170,10 @@ static void check_shard(struct checker *checker, const json_t *shard)
     }
     json_array_foreach(json_object_get(shard, "nodes"), i, node)
     {
+        if (is_text(node, "expected_role", "former primary")) {
+            check_role(checker, node);
+            continue;
+        }
         if (!is_text(node, "state", "answering")) {
             check_contact(checker, node);
             check_staleness(checker, node);

@@ -1,4 +1,8 @@
-/* shard/scheme: what each sharding scheme must give; only shard_router uses it. */
+/* shard/scheme: what each sharding scheme must give to shard_router.
+ *
+ * Only shard_router calls these, so nothing else knows which scheme runs.  The
+ * state is immutable after create(), and borrows the map.
+ */
 #pragma once
 
 #include <stdbool.h>

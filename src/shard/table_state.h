@@ -1,4 +1,8 @@
-/* shard/table_state: the state of schemes whose map lists an owner for each partition. */
+/* shard/table_state: the state of schemes whose map lists an owner for each
+ * partition.
+ *
+ * Owned by the router that made it; borrows the map.
+ */
 #pragma once
 
 #include <stdbool.h>

@@ -172,6 +172,22 @@ static void last_line(const struct text *output, char *line, size_t size)
     }
 }
 
+/* Whether the text report says that pgBadger understood nothing of the log. */
+static bool has_nothing(const char *text_path)
+{
+    char line[256];
+    bool is_nothing = false;
+    FILE *file = fopen(text_path, "re");
+
+    while (file != NULL && !is_nothing && fgets(line, sizeof line, file) != NULL) {
+        is_nothing = strncmp(line, "Parsed 0 log entries", 20) == 0;
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return is_nothing;
+}
+
 static bool run_report(const struct report *report, struct error *err)
 {
     const char *argv[ARGUMENTS_MAX] = {report->program,
@@ -203,6 +219,11 @@ static bool run_report(const struct report *report, struct error *err)
     }
     int status = run_captured(argv, &output, err);
     bool is_ok = status == 0 && is_filled(report->html) && is_filled(report->text);
+    if (is_ok && has_nothing(report->text)) {
+        error_set(err, "22023", "pgbadger found no line of PostgreSQL in %s", report->logs[0]);
+        error_hint(err, "--prefix tells the log_line_prefix that it was written with");
+        is_ok = false;
+    }
     if (!is_ok && !error_is_set(err)) {
         last_line(&output, reason, sizeof reason);
         fputs(text_cstr(&output), stderr);

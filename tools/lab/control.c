@@ -254,7 +254,8 @@ static bool run_lag(struct control_call *call, struct error *err)
     if (ms < 0 || ms > LAB_LAG_MS_MAX) {
         return error_set(err, "22023", "the delay must be 0..%d ms", LAB_LAG_MS_MAX);
     }
-    snprintf(told, sizeof told, "what the primary sends arrives %ld ms later", (long)ms);
+    snprintf(told, sizeof told, ms > 0 ? "what the primary sends arrives %ld ms later" : "no delay",
+             (long)ms);
     return run_links(call, node_set_delay, (long)ms, told, err);
 }
 

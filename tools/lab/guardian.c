@@ -93,6 +93,22 @@ static void mark_kept(const char *directory)
     }
 }
 
+/* PGSERVICE, PGOPTIONS and the like are meant for the caller's own servers. */
+static void forget_caller(void)
+{
+    char name[128];
+
+    for (char **variable = environ; *variable != NULL;) {
+        size_t size = strcspn(*variable, "=");
+        if (strncmp(*variable, "PG", 2) != 0 || size >= sizeof name) {
+            variable++;
+            continue;
+        }
+        snprintf(name, sizeof name, "%.*s", (int)size, *variable);
+        unsetenv(name); /* moves the next one to this place */
+    }
+}
+
 /* 0 from /dev/null, 1 and 2 to the lab's log, 3 events, 4 lock, nothing else. */
 static bool set_descriptors(const char *directory, struct error *err)
 {
@@ -159,7 +175,8 @@ void guardian_run(const struct guardian_start *start)
 
     setsid();
     umask(077);
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    forget_caller();
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);

@@ -6,13 +6,14 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "lab/supervisor_private.h"
 
-enum { OUTPUT_MAX = 64 * 1024 };
+enum { OUTPUT_MAX = 64 * 1024, DISK_FREE_MIN = 1024 * 1024 };
 
 static void tick(void *context)
 {
@@ -154,9 +155,9 @@ void jobs_advance(struct supervisor *supervisor)
     struct list_link *link = list_first(&supervisor->jobs);
 
     while (link != NULL) {
-        struct list_link *next = list_next(&supervisor->jobs, link);
-        advance(LIST_MEMBER(link, struct job, link));
-        link = next;
+        bool is_alive = advance(LIST_MEMBER(link, struct job, link));
+        /* The end of one may have begun or aborted others: look anew. */
+        link = is_alive ? list_next(&supervisor->jobs, link) : list_first(&supervisor->jobs);
     }
 }
 
@@ -186,6 +187,13 @@ bool jobs_child_exited(struct supervisor *supervisor, pid_t pid, int status)
 
 /* ---- children ---- */
 
+/* The log is on that disk too, so it may not tell. */
+static bool is_disk_full(const char *directory)
+{
+    struct statvfs disk;
+    return statvfs(directory, &disk) == 0 && disk.f_bavail * disk.f_frsize < DISK_FREE_MIN;
+}
+
 enum step_result job_program(struct job *job, const char *const *argv, const char *log,
                              const char *hint, struct error *err)
 {
@@ -202,6 +210,10 @@ enum step_result job_program(struct job *job, const char *const *argv, const cha
         return STEP_DONE;
     }
     log_tail(log, line, sizeof line);
+    if (is_disk_full(job->supervisor->options->directory)) {
+        snprintf(line, sizeof line, "No space left on the disk of %s",
+                 job->supervisor->options->directory);
+    }
     error_set(err, "58030", "%s", line[0] != '\0' ? line : "it was killed, or said nothing");
     if (strstr(line, "No space left") != NULL) {
         error_hint(err, "the disk is full: free some space, or choose another --dir");

@@ -423,9 +423,12 @@ static bool read_answer(int fd, int timeout_s, struct text *answer, struct error
         }
         ssize_t size = recv(fd, bytes, sizeof bytes, 0);
         if (size <= 0) {
-            return answer->size > 0 || error_set(err, "08006", "the supervisor hung up");
+            return error_set(err, "08006", "the supervisor hung up");
         }
         text_append_bytes(answer, bytes, (size_t)size);
+        if (bytes[size - 1] == '\n') { /* the one line that is an answer */
+            return true;
+        }
     }
 }
 

@@ -439,6 +439,7 @@ bool node_start_relay(struct node *node, struct error *err)
 {
     const struct node *primary = shard_primary(node->shard);
     int64_t delay = node->delay_ms * CLOCK_MS;
+    char ready;
     int ends[2];
 
     node_stop_relay(node);
@@ -461,6 +462,10 @@ bool node_start_relay(struct node *node, struct error *err)
     }
     node->relay_pid = pid;
     node->relay_control = ends[0];
+    /* Until it is set up it has copies of our descriptors; stopped then, it would keep
+     * connections open that we close.  It answers, or is dead, at once. */
+    while (recv(ends[0], &ready, sizeof ready, 0) < 0 && errno == EINTR) {
+    }
     if (node->is_cut) {
         kill(pid, SIGSTOP);
     }
@@ -493,12 +498,10 @@ void node_set_cut(struct node *node, bool is_cut)
 
 /* ---- logs ---- */
 
-static bool tells_failure(const char *line)
+static bool has_any(const char *line, const char *const *words)
 {
-    static const char *const words[] = {
-        "FATAL:", "PANIC:", "ERROR:", "error:", "could not", "cannot "};
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strstr(line, words[i]) != NULL) {
+    for (; *words != NULL; words++) {
+        if (strstr(line, *words) != NULL) {
             return true;
         }
     }
@@ -507,12 +510,20 @@ static bool tells_failure(const char *line)
 
 void log_tail(const char *log_file, char *line, size_t size)
 {
+    static const char *const causes[] = {"No space left", "unrecognized configuration parameter",
+                                         "invalid value for parameter", "Address already in use",
+                                         NULL};
+    static const char *const failures[] = {
+        "FATAL:", "PANIC:", "ERROR:", "error:", "could not", "cannot ", NULL};
     char read_line[400];
+    bool is_cause = false;
     FILE *file = fopen(log_file, "re");
 
     line[0] = '\0';
     while (file != NULL && fgets(read_line, sizeof read_line, file) != NULL) {
-        if (tells_failure(read_line)) {
+        bool tells_cause = has_any(read_line, causes);
+        if (tells_cause || (!is_cause && has_any(read_line, failures))) {
+            is_cause = is_cause || tells_cause;
             read_line[strcspn(read_line, "\n")] = '\0';
             snprintf(line, size, "%s", read_line);
         }

@@ -42,6 +42,7 @@ static enum step_result step_initdb(struct job *job, struct node *node, struct e
                           "--auth=scram-sha-256",
                           option,
                           "--no-sync",
+                          "--no-clean",
                           "--encoding=UTF8",
                           "--locale=C.UTF-8",
                           NULL};
@@ -211,6 +212,10 @@ bool plan_start(struct job *job, struct error *err)
 {
     struct node *node = job->node, *primary = shard_primary(job->shard);
 
+    if (node->role == LAB_PRIMARY && job->is_forced) {
+        return error_set(err, "22023", "%s is the primary: there is nothing to rebuild it from",
+                         node->name);
+    }
     if (node->state != NODE_STOPPED) {
         error_set(err, "55000", "%s is %s, not stopped", node->name,
                   node_machine.state_names[node->state]);
@@ -218,10 +223,6 @@ bool plan_start(struct job *job, struct error *err)
                           node->state == NODE_FROZEN ? "thaw it: reparto lab thaw %s"
                                                      : "nothing to do for %s",
                           node->name);
-    }
-    if (node->role == LAB_PRIMARY && job->is_forced) {
-        return error_set(err, "22023", "%s is the primary: there is nothing to rebuild it from",
-                         node->name);
     }
     if (node->role == LAB_FORMER || job->is_forced) {
         if (primary == NULL || primary->state != NODE_RUNNING) {

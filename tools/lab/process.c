@@ -26,8 +26,8 @@ static void set_up_child(const struct process_setup *setup, pid_t parent)
         _exit(126); /* the parent died before the line above */
     }
     setpgid(0, 0);
-    for (int number = 1; number < NSIG; number++) {
-        signal(number, SIG_DFL); /* fails for SIGKILL and SIGSTOP, which is fine */
+    for (int number = 1; number < NSIG; number++) { /* refused for SIGKILL and SIGSTOP: fine */
+        sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     }
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -215,6 +215,9 @@ void relay_run(int listener, int control, int port, int64_t delay)
 
     prctl(PR_SET_NAME, "reparto-relay");
     fcntl(listener, F_SETFL, O_NONBLOCK);
+    if (write(control, "", 1) != 1) {
+        _exit(1);
+    }
     for (;;) {
         int timeout = prepare(&relay, polled);
         if (poll(polled, 2 + 2 * LINKS_MAX, timeout) < 0) {

@@ -16,6 +16,6 @@
 
 enum { RELAY_QUEUE_MAX = 64 * 1024 * 1024 };
 
-/* Runs until `control` closes.  Each 8 bytes read from `control` are an int64_t: the
- * new delay in nanoseconds.  Connections go to 127.0.0.1:port. */
+/* Writes a byte to `control` when it is set up and runs until that closes.  Each 8 bytes read from
+ * `control` are an int64_t: the new delay in nanoseconds.  Connections go to 127.0.0.1:port. */
 [[gnu::noreturn]] void relay_run(int listener, int control, int port, int64_t delay);

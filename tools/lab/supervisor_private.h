@@ -113,7 +113,8 @@ void node_stop_relay(struct node *node);
 [[nodiscard]] bool node_set_delay(struct node *node, long delay_ms, struct error *err);
 void node_set_cut(struct node *node, bool is_cut);
 
-/* The last line in `log_file` that tells a failure; "" when there is none. */
+/* The line in `log_file` that best tells why it failed: the last that names a cause we
+ * know, else the last that tells a failure; "" when there is none. */
 void log_tail(const char *log_file, char *line, size_t size);
 
 /* ---- job.c ---- */

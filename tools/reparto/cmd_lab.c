@@ -107,14 +107,17 @@ static void print_next(const struct lab_arguments *arguments, const char *direct
     const char *node = arguments->shards > 1 ? "s0p" : "p";
     const char *replica = arguments->shards > 1 ? "s0r1" : "r1";
 
+    if (arguments->directory != NULL) {
+        printf("\n first  export REPARTO_LAB=%s      or add --dir to each of these", directory);
+    }
     printf("\n look   reparto lab status\n        reparto lab psql %s\n", node);
     if (arguments->replicas > 0) {
         printf(" break  reparto lab freeze %s      and: reparto lab thaw %s\n"
                "        reparto lab kill %s        then: reparto lab promote %s\n",
                replica, replica, node, replica);
     }
-    printf(" end    %s%s%s\n", arguments->is_foreground ? "Ctrl-C" : "reparto lab down",
-           arguments->is_kept ? ", keeps " : ", removes ", directory);
+    printf(" end    %s, which %s %s\n", arguments->is_foreground ? "Ctrl-C" : "reparto lab down",
+           arguments->is_kept ? "keeps" : "removes", directory);
     fflush(stdout);
 }
 
@@ -583,7 +586,7 @@ static int run_command(const struct lab_command *command, int argc, char **argv)
     switch (options_parse(&table, argc, argv, &arguments, &words, &err)) {
     case OPTIONS_HELP: options_help(&table, stdout); return DONE;
     case OPTIONS_VERSION: printf("reparto %s (%s)\n", REPARTO_VERSION, REPARTO_COMMIT); return DONE;
-    case OPTIONS_BAD: return fail(&err, arguments.is_json);
+    case OPTIONS_BAD: fail(&err, arguments.is_json); return USAGE;
     case OPTIONS_OK: break;
     }
     if (words.count < command->word_count || words.count > command->word_max) {

@@ -1,0 +1,108 @@
+#include "load_test/report.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load_test/report_metric.h"
+
+const double report_delays_ms[REPORT_DELAY_COUNT] = {0, 0.5, 1, 2, 5, 10};
+
+void report_init(struct run_report *report)
+{
+    memset(report, 0, sizeof *report);
+    report->is_open_loop = true;
+    for (size_t i = 0; i < report_run_metric_count; i++) {
+        *report_run_field(report, &report_run_metrics[i]) = NAN;
+    }
+    for (size_t i = 0; i < REPORT_REPLICA_MAX; i++) {
+        for (size_t j = 0; j < report_replica_metric_count; j++) {
+            *report_replica_field(&report->replicas[i], &report_replica_metrics[j]) = NAN;
+        }
+    }
+}
+
+void report_done(struct run_report *report)
+{
+    free(report->series);
+    report->series = NULL;
+    report->second_count = 0;
+}
+
+static struct report_setting *find_setting(struct run_report *report, const char *name)
+{
+    for (size_t i = 0; i < report->setting_count; i++) {
+        if (strcmp(report->settings[i].name, name) == 0) {
+            return &report->settings[i];
+        }
+    }
+    return NULL;
+}
+
+void report_set(struct run_report *report, const char *name, const char *format, ...)
+{
+    struct report_setting *setting = find_setting(report, name);
+    va_list args;
+
+    if (setting == NULL) {
+        assert(report->setting_count < REPORT_SETTING_MAX);
+        setting = &report->settings[report->setting_count++];
+        snprintf(setting->name, sizeof setting->name, "%s", name);
+    }
+    va_start(args, format);
+    vsnprintf(setting->value, sizeof setting->value, format, args);
+    va_end(args);
+    for (char *at = setting->value; *at != '\0'; at++) { /* one line each in the DATA block */
+        if ((unsigned char)*at < ' ') {
+            *at = ' ';
+        }
+    }
+}
+
+const char *report_setting(const struct run_report *report, const char *name)
+{
+    for (size_t i = 0; i < report->setting_count; i++) {
+        if (strcmp(report->settings[i].name, name) == 0) {
+            return report->settings[i].value;
+        }
+    }
+    return NULL;
+}
+
+void report_add_finding(struct run_report *report, enum report_severity severity, int exit_code,
+                        const char *format, ...)
+{
+    va_list args;
+    size_t at = report->finding_count;
+
+    if (at == REPORT_FINDING_MAX) {
+        at--; /* the last one gives way: its line is lost, an exit code must not be */
+        if (report->findings[at].exit_code != 0) {
+            exit_code = exit_code == 4 ? 4 : report->findings[at].exit_code;
+            severity = REPORT_FAIL;
+        }
+    } else {
+        report->finding_count++;
+    }
+    report->findings[at].severity = severity;
+    report->findings[at].exit_code = exit_code;
+    va_start(args, format);
+    vsnprintf(report->findings[at].text, sizeof report->findings[at].text, format, args);
+    va_end(args);
+}
+
+int report_exit_code(const struct run_report *report)
+{
+    static const int most_serious_first[] = {4, 1, 3};
+    for (size_t i = 0; i < sizeof most_serious_first / sizeof most_serious_first[0]; i++) {
+        for (size_t j = 0; j < report->finding_count; j++) {
+            if (report->findings[j].exit_code == most_serious_first[i]) {
+                return most_serious_first[i];
+            }
+        }
+    }
+    return 0;
+}

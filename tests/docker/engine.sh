@@ -127,6 +127,8 @@ stop() {
         fi
         sleep 0.1
     done
+    # dockerd leaves the mount of the host's network namespace behind.
+    umount "$directory/exec/netns/default" 2>/dev/null || true
     restore_machine
 }
 

@@ -135,7 +135,8 @@ static void check_streams(struct checker *checker, const json_t *shard)
     }
     size_t streaming = count_streaming(primary);
     if (streaming < replicas) {
-        add(checker, "%s streams to %zu replicas, %zu answer: look at the replicas' logs",
+        add(checker,
+            "%s streams to %zu of the %zu replicas that answer: look at the replicas' logs",
             text_of(primary, "name"), streaming, replicas);
     }
 }

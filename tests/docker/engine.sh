@@ -11,10 +11,10 @@
 #          debootstrap as a stand-in.  Exit 77 where that cannot be.
 #
 # Images and the stand-in stay under REPARTO_ENGINE_DIR (/var/tmp/reparto-engine) for the next run.
+# REPARTO_DEBIAN_MIRROR: where debootstrap takes Debian from (default: its own default).
 set -eu
 
 directory=${REPARTO_ENGINE_DIR:-/var/tmp/reparto-engine}
-mirror=${REPARTO_DEBIAN_MIRROR:-http://deb.debian.org/debian}
 socket="$directory/docker.sock"
 pidfile="$directory/dockerd.pid"
 base_image=debian:bookworm-slim
@@ -136,8 +136,12 @@ stop() {
 make_stand_in() {
     root="$directory/rootfs"
     rm -rf "$root"
-    debootstrap --variant=minbase bookworm "$root" "$mirror" >"$directory/debootstrap.log" 2>&1 ||
+    # Without a mirror named, debootstrap takes its own default and writes it down.
+    # shellcheck disable=SC2086 # no word at all when unset
+    debootstrap --variant=minbase bookworm "$root" ${REPARTO_DEBIAN_MIRROR:-} \
+        >"$directory/debootstrap.log" 2>&1 ||
         skip "debootstrap failed: $(tail -n 1 "$directory/debootstrap.log")"
+    mirror=$(sed -n 's/^deb \([^ ]*\) bookworm .*/\1/p' "$root/etc/apt/sources.list")
     cat >"$root/etc/dpkg/dpkg.cfg.d/docker" <<'CONFIG'
 path-exclude /usr/share/doc/*
 path-include /usr/share/doc/*/copyright

@@ -78,9 +78,24 @@ static const char *hint_for(const char *message)
     return NULL;
 }
 
+bool pg_connect_error(const PGconn *connection, const char *dsn, struct error *err)
+{
+    char place[PG_PLACE_SIZE], reason[240];
+
+    copy_first_line(reason, sizeof reason, PQerrorMessage(connection));
+    const char *hint = hint_for(PQerrorMessage(connection));
+    const char *fatal = strstr(reason, "FATAL:");
+    error_set(err, strstr(reason, "password authentication") != NULL ? "28P01" : "08001",
+              "cannot connect to %s: %s", pg_place(place, dsn), fatal != NULL ? fatal : reason);
+    if (hint != NULL) {
+        error_hint(err, "%s", hint);
+    }
+    return false;
+}
+
 PGconn *pg_connect(const char *dsn, const char *application_name, int timeout_s, struct error *err)
 {
-    char timeout[16], place[PG_PLACE_SIZE], reason[240];
+    char timeout[16];
 
     if (!pg_check_dsn(dsn, err)) {
         return NULL;
@@ -97,14 +112,7 @@ PGconn *pg_connect(const char *dsn, const char *application_name, int timeout_s,
     if (PQstatus(connection) == CONNECTION_OK) {
         return connection;
     }
-    copy_first_line(reason, sizeof reason, PQerrorMessage(connection));
-    const char *hint = hint_for(PQerrorMessage(connection));
-    const char *fatal = strstr(reason, "FATAL:");
-    error_set(err, strstr(reason, "password authentication") != NULL ? "28P01" : "08001",
-              "cannot connect to %s: %s", pg_place(place, dsn), fatal != NULL ? fatal : reason);
-    if (hint != NULL) {
-        error_hint(err, "%s", hint);
-    }
+    pg_connect_error(connection, dsn, err);
     PQfinish(connection);
     return NULL;
 }

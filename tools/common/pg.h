@@ -17,6 +17,10 @@
 [[nodiscard]] PGconn *pg_connect(const char *dsn, const char *application_name, int timeout_s,
                                  struct error *err);
 
+/* Sets `err` from a connection that could not be made, as pg_connect() does; for those who connect
+ * without blocking.  Returns false.  Does not PQfinish(). */
+bool pg_connect_error(const PGconn *connection, const char *dsn, struct error *err);
+
 enum { PG_PLACE_SIZE = 160 };
 
 /* "127.0.0.1:5433" of a DSN, without connecting; "malformed DSN" when it can't be read. */

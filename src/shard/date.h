@@ -1,6 +1,6 @@
 /* shard/date: days since 2000-01-01 and ISO dates, over PostgreSQL's range.
  *
- * Proleptic Gregorian calendar, 4713-11-24 BC to 5874897-12-31, and both
+ * Proleptic Gregorian calendar, 4714-11-24 BC to 5874897-12-31, and both
  * infinities.  Only the ISO form is read: the meaning of any other depends on
  * the session's DateStyle.
  */

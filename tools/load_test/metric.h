@@ -13,11 +13,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { METRIC_NAME_SIZE = 48, METRIC_UNIT_SIZE = 8, METRICS_MAX = 256 };
+enum { METRIC_NAME_SIZE = 48, METRIC_UNIT_SIZE = 8, METRICS_MAX = 1024 };
 
 struct metric {
     char name[METRIC_NAME_SIZE];
-    char unit[METRIC_UNIT_SIZE]; /* "ms", "/s", "%", "B" or "-" */
+    char unit[METRIC_UNIT_SIZE]; /* "ms", "s", "/s", "%", "B" or "-" */
     double value;                /* NAN: not measured */
 };
 

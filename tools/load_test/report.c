@@ -32,6 +32,35 @@ void report_done(struct run_report *report)
     report->second_count = 0;
 }
 
+/* The value of the rank that `share` of all have reached. */
+static double quantile(const struct histogram *histogram, double units_per_ms, uint64_t beyond,
+                       double share)
+{
+    double total = (double)histogram->total;
+    /* As histogram_percentile() does: 0.999 of 20,000 is 19,980 exactly. */
+    double rank = fmax(1, ceil(share * (total + (double)beyond) - 1e-6));
+    if (rank > total) {
+        return INFINITY;
+    }
+    return (double)histogram_percentile(histogram, 100 * rank / total) / units_per_ms;
+}
+
+void report_quantiles_fill(struct report_quantiles *quantiles, const struct histogram *histogram,
+                           double units_per_ms, uint64_t beyond)
+{
+    assert(units_per_ms > 0);
+    *quantiles = (struct report_quantiles){0, NAN, NAN, NAN, NAN, NAN};
+    quantiles->count = (double)(histogram->total + beyond);
+    if (quantiles->count == 0) {
+        return;
+    }
+    quantiles->p50 = quantile(histogram, units_per_ms, beyond, 0.5);
+    quantiles->p90 = quantile(histogram, units_per_ms, beyond, 0.9);
+    quantiles->p99 = quantile(histogram, units_per_ms, beyond, 0.99);
+    quantiles->p999 = quantile(histogram, units_per_ms, beyond, 0.999);
+    quantiles->max = beyond > 0 ? INFINITY : (double)histogram->max / units_per_ms;
+}
+
 static struct report_setting *find_setting(struct run_report *report, const char *name)
 {
     for (size_t i = 0; i < report->setting_count; i++) {

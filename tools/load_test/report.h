@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
+#include "base/histogram.h"
 #include "base/text.h"
 
 enum {
@@ -125,12 +125,17 @@ struct run_report {
     size_t finding_count;
     struct report_finding findings[REPORT_FINDING_MAX];
     size_t second_count;
-    struct report_second *series; /* owned; NULL when there is none (a parsed text has none) */
+    struct report_second *series; /* owned; NULL when there is none */
 };
 
 /* Everything NAN, empty or false; counts 0.  report_done() frees the series. */
 void report_init(struct run_report *report);
 void report_done(struct run_report *report);
+
+/* Fills the quantiles, in ms, from a histogram with `units_per_ms` of its units in a millisecond.
+ * `beyond` more values are INFINITY: not over when the run was; they count in the ranks. */
+void report_quantiles_fill(struct report_quantiles *quantiles, const struct histogram *histogram,
+                           double units_per_ms, uint64_t beyond);
 
 /* Adds or replaces a setting; too many are an assertion, for their list is ours. */
 [[gnu::format(printf, 3, 4)]] void report_set(struct run_report *report, const char *name,
@@ -163,12 +168,6 @@ enum { REPORT_METRIC_SIZE = 2 * REPORT_NAME_SIZE };
 /* report_text.c: the report as text, in report->language, 80 columns; `color` only for a terminal.
  */
 void report_write_text(const struct run_report *report, bool use_color, struct text *out);
-
-/* report_parse.c: reads back the DATA block of one or more saved reports, in whatever language they
- * are.  Fills at most `limit` reports and sets *count; the caller report_done()s them.  A text
- * without such a block, cut short or altered in its form, is refused with the line number. */
-[[nodiscard]] bool report_parse_text(const char *text, size_t size, struct run_report *reports,
-                                     size_t limit, size_t *count, struct error *err);
 
 /* report_json.c: as docs/load_test.schema.json says.  Appends one object and a line break. */
 void report_write_json(const struct run_report *report, struct text *out);

@@ -52,7 +52,7 @@ struct saved {
     size_t repetitions;
 };
 
-/* 200 kB, so it is made on the heap.  The caller owns it and must free() it;
+/* 900 kB, so it is made on the heap.  The caller owns it and must free() it;
  * NULL when out of memory. */
 [[nodiscard]] struct saved *saved_create(void);
 

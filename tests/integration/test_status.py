@@ -187,6 +187,14 @@ class StatusTest(unittest.TestCase):
         self.assertEqual(code, 3)
         code, document, _ = self.status("--primary", dsns["p"], "--replica", "host=127.0.0.1 port=1 dbname=shop")
         self.assertRegex(document["problems"][0], "r1 .*: down for .*Connection refused")
+        self.lab.psql("p", "CREATE ROLE status_user LOGIN PASSWORD 'secret'")
+        wait_until(lambda: self.stale_ms("r1") == 0, "r1 knows the role")
+        _, document, nodes = self.status("--primary", re.sub("user=.*", "user=status_user password=secret", dsns["p"]))
+        details = nodes["p"]["details"]
+        # Only its own sessions are shown to such a user: that is not "none", and not a count.
+        self.assertEqual((details["connections"]["used"], details["long_queries"], details["idle_in_transaction"]),
+                         (None, None, None))
+        self.assertEqual(document["problems"], [])
         wrong = re.sub("password=.*", "password=wrong", dsns["p"])
         code, document, _ = self.status("--primary", wrong)
         self.assertRegex(" ".join(document["problems"]), "password authentication failed")

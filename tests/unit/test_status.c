@@ -36,7 +36,7 @@ static const struct {
     const char *page;    /* part of the page */
 } cases[] = {
     {SHARD("primary found", "\"p\"", GOOD_PRIMARY "," REPLICA(FRESH)), NULL,
-     "PASS  1 shard, 2 nodes answer; no data is more than 0.0 s stale\n"},
+     "PASS  1 shard, 2 nodes answer; no replica is stale\n"},
     {SHARD("primary found", "\"p\"", GOOD_PRIMARY "," REPLICA(STALE("measured", "null", "4100"))),
      NULL, " 4.1 s "},
     {SHARD("primary found", "\"p\"", GOOD_PRIMARY "," REPLICA(STALE("measured", "null", "5100"))),

@@ -181,6 +181,29 @@ static void add_expected_roles(const struct source *source, json_t *document)
     }
 }
 
+/* Whether the supervisor's watch is so young that a node may just not have answered yet. */
+static bool is_beginning(const json_t *facts)
+{
+    size_t i, k;
+    json_t *shard, *node;
+    double limit_s = (double)sample_time_max / (double)CLOCK_SECOND;
+
+    if (json_number_value(json_object_get(facts, "watched_s")) > limit_s) {
+        return false;
+    }
+    json_array_foreach(json_object_get(facts, "shards"), i, shard)
+    {
+        json_array_foreach(json_object_get(shard, "nodes"), k, node)
+        {
+            const char *state = json_string_value(json_object_get(node, "state"));
+            if (state != NULL && strcmp(state, node_contact_name(NODE_NEVER_ANSWERED)) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Roles change by promotion, so lab.json is read each time. */
 static json_t *ask_lab(struct source *source, struct error *err)
 {
@@ -201,6 +224,11 @@ static json_t *ask_lab(struct source *source, struct error *err)
     lab_state_done(&state);
     json_t *request = json_pack("{s:s}", "command", "monitor");
     json_t *answer = lab_ask(source->arguments->directory, request, ASK_LIMIT_S, err);
+    while (answer != NULL && is_beginning(answer)) {
+        json_decref(answer);
+        clock_sleep_until(clock_now() + 100 * CLOCK_MS);
+        answer = lab_ask(source->arguments->directory, request, ASK_LIMIT_S, err);
+    }
     json_decref(request);
     return answer;
 }

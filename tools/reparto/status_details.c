@@ -20,13 +20,16 @@ struct status_details {
     } sources[];
 };
 
-/* The server makes the JSON.  $1: seconds from which a query is long.  What is NULL in
- * pg_stat_replication stays null: "unknown" is not "no lag". */
+/* The server makes the JSON, and takes control characters out of queries: they would reach the
+ * terminal.  $1: seconds from which a query is long.  What is NULL in
+ * pg_stat_replication stays null: "unknown" is not "no lag".  Without pg_read_all_stats a user sees
+ * only its own sessions; those are not all, so null is said. */
 static const char details_sql[] =
     "SELECT json_build_object("
     "'version', current_setting('server_version'), "
     "'connections', json_build_object("
-    "  'used', (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), "
+    "  'used', CASE WHEN pg_has_role('pg_read_all_stats', 'usage') THEN "
+    "    (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') END, "
     "  'limit', current_setting('max_connections')::int), "
     "'replication', (SELECT coalesce(json_agg(json_build_object("
     "    'name', application_name, 'state', state, 'sync_state', sync_state, "
@@ -40,24 +43,26 @@ static const char details_sql[] =
     "      CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
     "      ELSE pg_current_wal_lsn() END, restart_lsn), 0)) "
     "    ORDER BY slot_name), '[]') FROM pg_replication_slots), "
-    "'long_queries', (SELECT coalesce(json_agg(row), '[]') FROM ("
+    "'long_queries', CASE WHEN pg_has_role('pg_read_all_stats', 'usage') THEN "
+    "  (SELECT coalesce(json_agg(row), '[]') FROM ("
     "    SELECT json_build_object('pid', pid, "
     "      'seconds', extract(epoch FROM clock_timestamp() - query_start), "
     "      'user', usename, 'state', state, "
-    "      'query', left(regexp_replace(query, '\\s+', ' ', 'g'), 60)) AS row "
+    "      'query', left(regexp_replace(query, '[[:space:][:cntrl:]]+', ' ', 'g'), 60)) AS row "
     "    FROM pg_stat_activity WHERE backend_type = 'client backend' AND state = 'active' "
     "      AND pid <> pg_backend_pid() "
     "      AND clock_timestamp() - query_start >= make_interval(secs => $1::float8) "
-    "    ORDER BY query_start LIMIT 10) AS long), "
-    "'idle_in_transaction', (SELECT coalesce(json_agg(row), '[]') FROM ("
+    "    ORDER BY query_start LIMIT 10) AS long) END, "
+    "'idle_in_transaction', CASE WHEN pg_has_role('pg_read_all_stats', 'usage') THEN "
+    "  (SELECT coalesce(json_agg(row), '[]') FROM ("
     "    SELECT json_build_object('pid', pid, "
     "      'seconds', extract(epoch FROM clock_timestamp() - state_change), "
     "      'user', usename, 'state', state, "
-    "      'query', left(regexp_replace(query, '\\s+', ' ', 'g'), 60)) AS row "
+    "      'query', left(regexp_replace(query, '[[:space:][:cntrl:]]+', ' ', 'g'), 60)) AS row "
     "    FROM pg_stat_activity WHERE backend_type = 'client backend' "
     "      AND state LIKE 'idle in transaction%' "
     "      AND clock_timestamp() - state_change >= make_interval(secs => $1::float8) "
-    "    ORDER BY state_change LIMIT 10) AS idle))";
+    "    ORDER BY state_change LIMIT 10) AS idle) END)";
 
 struct status_details *status_details_create(const struct status_target *targets, size_t count,
                                              int64_t long_query)

@@ -189,10 +189,12 @@ static void print_verdict(struct page *page, const json_t *document)
 
     if (count == 0) {
         left_cell(page, "PASS", 4, TERMINAL_GREEN);
-        text_appendf(page->out, "  %zu %s, %zu %s answer; no data is %s %s stale\n", shards,
-                     shards == 1 ? "shard" : "shards", nodes, nodes == 1 ? "node" : "nodes",
-                     is_known ? "more than" : "known to be more than",
+        text_appendf(page->out, "  %zu %s, %zu %s", shards, shards == 1 ? "shard" : "shards", nodes,
+                     nodes == 1 ? "node answers" : "nodes answer");
+        text_appendf(page->out,
+                     worst < 0.05 ? "; no replica is stale" : "; the stalest replica: %s",
                      seconds_text(seconds, worst));
+        text_append(page->out, is_known ? "\n" : ", as far as is known\n");
         return;
     }
     json_array_foreach(problems, i, problem)
@@ -340,6 +342,7 @@ static void print_places(struct page *page, const json_t *shard)
 static void print_connections(struct page *page, const json_t *shard)
 {
     char parts[NODES_MAX][160];
+    char cell[CELL_SIZE];
     size_t i, count = 0;
     json_t *node;
 
@@ -354,10 +357,26 @@ static void print_connections(struct page *page, const json_t *shard)
             snprintf(parts[count++], sizeof parts[0], "%s %s", text_of(node, "name"), unknown);
             continue;
         }
-        snprintf(parts[count++], sizeof parts[0], "%s %.0f of %.0f", text_of(node, "name"),
-                 number_of(connections, "used"), number_of(connections, "limit"));
+        snprintf(parts[count++], sizeof parts[0], "%s %s of %.0f", text_of(node, "name"),
+                 integer_text(cell, connections, "used"), number_of(connections, "limit"));
     }
     print_parts(page, "connections", parts, count);
+}
+
+/* Whether a node's sessions were hidden from the user who asked. */
+static bool is_hidden(const json_t *shard, const char *key)
+{
+    size_t i;
+    json_t *node;
+
+    json_array_foreach(json_object_get(shard, "nodes"), i, node)
+    {
+        const json_t *details = json_object_get(node, "details");
+        if (json_is_object(details) && !has(details, key)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* "long_queries" or "idle_in_transaction" of all nodes of a shard. */
@@ -383,7 +402,9 @@ static void print_queries(struct page *page, const json_t *shard, const char *ke
             text_appendf(page->out, "      %s\n", text_of(query, "query"));
         }
     }
-    if (count == 0) {
+    if (is_hidden(shard, key)) {
+        text_appendf(page->out, "  %s: hidden; the user needs the role pg_monitor\n", title);
+    } else if (count == 0) {
         text_appendf(page->out, "  %s: none\n", title);
     }
 }

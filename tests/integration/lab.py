@@ -74,7 +74,8 @@ class Lab:
 
     def environment(self):
         """What a tool needs to find this lab by itself."""
-        return dict(os.environ, REPARTO_LAB=str(self.directory))
+        # A sanitizer's finding in a background process must end it, or nobody would see it.
+        return dict(os.environ, REPARTO_LAB=str(self.directory), UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1")
 
     def words(self, *words):
         as_user = ["setpriv", "--reuid", self.user, "--regid", self.user, "--clear-groups"] if self.user else []

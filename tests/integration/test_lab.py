@@ -1,5 +1,5 @@
 """The launcher: what it starts, what its faults do as seen through SQL, and that nothing is left behind."""
-import json, os, pathlib, pty, shutil, signal, socket, subprocess, sys, tempfile, time, unittest
+import json, os, pathlib, pwd, shutil, signal, socket, subprocess, sys, time, unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
 from lab import Lab, process_state, processes_in, program, wait_until
@@ -192,9 +192,7 @@ class Healthy(unittest.TestCase):
         self.assertTrue(self.lab.is_running())
 
     def test_a_second_lab_runs_beside_it_and_as_non_root(self):
-        user = "nobody" if os.geteuid() == 0 else None
-        if user:
-            user = str(__import__("pwd").getpwnam(user).pw_uid)
+        user = str(pwd.getpwnam("nobody").pw_uid) if os.geteuid() == 0 else None
         with Lab(replicas=1, user=user) as other:
             self.assertEqual(set(other.nodes()), {"p", "r1"})
             ports = [n["port"] for lab in (self.lab, other) for n in lab.nodes().values()]
@@ -306,8 +304,18 @@ class Failover(unittest.TestCase):
             self.assertEqual(lab.value("r2", ROW), "1000")
 
 
+def shared_memory(lab):
+    """(key, id) of the System V segment of each server, as its postmaster.pid tells."""
+    return {tuple(pathlib.Path(node["data"], "postmaster.pid").read_text().splitlines()[6].split())
+            for node in lab.nodes().values()}
+
+
+def all_shared_memory():
+    return {tuple(line.split()[:2]) for line in pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
+
+
 class Endings(unittest.TestCase):
-    """However it ends: no process, no directory."""
+    """However it ends: no process, no directory, no shared memory."""
 
     def assert_nothing_left(self, lab, timeout=20):
         wait_until(lambda: not processes_in(lab.parent), f"processes end: {processes_in(lab.parent)}", timeout)
@@ -319,9 +327,12 @@ class Endings(unittest.TestCase):
 
     def test_supervisor_killed_with_a_frozen_node(self):
         with Lab(replicas=1) as lab:
+            segments = shared_memory(lab)
+            self.assertLessEqual(segments, all_shared_memory())
             lab.run("freeze", "r1")
             os.kill(self.pids(lab)[0], signal.SIGKILL)
             self.assert_nothing_left(lab)
+            self.assertFalse(segments & all_shared_memory())
             result = lab.call("status")
             self.assertEqual(result.returncode, 1)
             self.assertIn("reparto lab up", result.stderr)
@@ -358,10 +369,11 @@ class Endings(unittest.TestCase):
 
     def test_keep_leaves_the_files_and_nothing_else(self):
         with Lab(replicas=1, options=["--keep"]) as lab:
+            tool = os.path.join(lab.state()["bin"], "pg_controldata")
             self.assertEqual(lab.call("down").returncode, 0)
             self.assertFalse(processes_in(lab.parent))
             self.assertTrue((lab.directory / "p/data/PG_VERSION").exists())
-            control = subprocess.run([lab_bin("pg_controldata"), lab.directory / "p/data"], capture_output=True, text=True)
+            control = subprocess.run([tool, lab.directory / "p/data"], capture_output=True, text=True)
             self.assertIn("shut down", control.stdout)
             result = lab.call("up")
             self.assertEqual(result.returncode, 1)
@@ -427,10 +439,6 @@ class Endings(unittest.TestCase):
             self.assert_nothing_left(lab)
         finally:
             lab.remove()
-
-
-def lab_bin(name):
-    return os.path.join(os.environ.get("LAB_BIN", "/usr/lib/postgresql/15/bin"), name)
 
 
 class Refusals(unittest.TestCase):

@@ -39,7 +39,8 @@ bool lab_directory(const char *directory, char path[LAB_PATH_SIZE], struct error
     } else if (getcwd(current, sizeof current) == NULL) {
         return error_set(err, "58030", "cannot tell the current directory: %s", strerror(errno));
     } else {
-        size = snprintf(path, LAB_PATH_SIZE, "%s/%s", current, chosen);
+        size = snprintf(path, LAB_PATH_SIZE, "%s/%s", strcmp(current, "/") != 0 ? current : "",
+                        chosen);
     }
     if (size >= LAB_PATH_SIZE) {
         error_set(err, "22023", "the lab's directory name is longer than %d bytes",

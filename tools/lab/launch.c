@@ -328,7 +328,7 @@ static bool start_guardian(struct starter *starter, const struct guardian_start 
 bool lab_up(const struct lab_options *options, lab_watcher *watcher, void *context,
             struct error *err)
 {
-    struct guardian_account account;
+    struct guardian_account account = {0};
     char directory[LAB_PATH_SIZE];
     struct lab_options own = *options;
     struct starter starter = {.watcher = watcher, .context = context};

@@ -187,7 +187,7 @@ static bool reserve_port(struct node *node, int port, int *next, struct error *e
 
 bool node_reserve(struct node *node, int port, int *next, struct error *err)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t size = sizeof address;
 
     if (!reserve_port(node, port, next, err)) {
@@ -390,13 +390,15 @@ bool node_is_ready(const struct node *node)
 
 void node_release_memory(const char *data)
 {
-    char line[64];
-    unsigned long key;
-    int id;
+    char line[64], *rest;
     struct shmid_ds segment;
 
-    if (read_pid_file(data, 7, line, sizeof line) && sscanf(line, "%lu %d", &key, &id) == 2 &&
-        shmctl(id, IPC_STAT, &segment) == 0 && segment.shm_nattch == 0 &&
+    if (!read_pid_file(data, 7, line, sizeof line)) {
+        return;
+    }
+    unsigned long key = strtoul(line, &rest, 10); /* "key number" */
+    int id = (int)strtol(rest, NULL, 10);
+    if (key != 0 && shmctl(id, IPC_STAT, &segment) == 0 && segment.shm_nattch == 0 &&
         segment.shm_perm.uid == geteuid() && (unsigned long)segment.shm_perm.__key == key) {
         shmctl(id, IPC_RMID, NULL);
     }

@@ -82,7 +82,13 @@ static void execute(const char *const *argv)
     char *environment[] = {path, (char[]){"HOME=/"}, (char[]){"LC_ALL=C.UTF-8"}, (char[]){"TZ=UTC"},
                            NULL};
     /* execve() takes char *const[] for historical reasons and changes nothing. */
-    execve(argv[0], (char *const *)(uintptr_t)argv, environment);
+    union {
+        const char *const *ours;
+        char *const *theirs;
+    } words;
+
+    words.ours = argv;
+    execve(argv[0], words.theirs, environment);
     dprintf(2, "cannot execute %s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }
@@ -155,13 +161,11 @@ static bool read_stat(pid_t pid, struct process_seen *seen)
     bytes[size > 0 ? size : 0] = '\0';
     /* "pid (name) S parent …": the name may hold anything, so look from its end. */
     const char *end = strrchr(bytes, ')');
-    char state;
-    int parent;
-    if (end == NULL || sscanf(end, ") %c %d", &state, &parent) != 2 || state == 'Z' ||
-        state == 'X') {
+    if (end == NULL || strlen(end) < 5 || end[2] == 'Z' || end[2] == 'X') {
         return false;
     }
-    *seen = (struct process_seen){.pid = pid, .parent = parent, .state = state};
+    *seen = (struct process_seen){
+        .pid = pid, .parent = (pid_t)strtol(end + 4, NULL, 10), .state = end[2]};
     return true;
 }
 

@@ -124,7 +124,11 @@ static bool take(struct relay *relay, struct flow *flow, int from)
     if (flow->last != NULL && flow->last->due > chunk->due) {
         chunk->due = flow->last->due;
     }
-    *(flow->first != NULL ? &flow->last->next : &flow->first) = chunk;
+    if (flow->last != NULL) {
+        flow->last->next = chunk;
+    } else {
+        flow->first = chunk;
+    }
     flow->last = chunk;
     flow->queued += (size_t)size;
     return true;
@@ -196,7 +200,10 @@ static int prepare(const struct relay *relay, struct pollfd polled[2 + 2 * LINKS
         const struct link *link = &relay->links[i];
         for (int side = 0; side < 2; side++) {
             const struct chunk *first = link->flows[side].first;
-            short events = link->is_used ? events_of(link, side, now) : 0;
+            short events = 0;
+            if (link->is_used) {
+                events = events_of(link, side, now);
+            }
             /* A hung-up socket that nothing is wanted from would wake poll() for ever. */
             polled[2 + 2 * i + side] =
                 (struct pollfd){.fd = events != 0 ? link->fds[side] : -1, .events = events};

@@ -135,18 +135,20 @@ static bool read_version(struct supervisor *supervisor, struct error *err)
 {
     char program[LAB_PATH_SIZE + 16], line[128];
     const char *argv[] = {program, "--version", NULL};
-    long major = 0, minor = 0;
+    static const char prefix[] = "postgres (PostgreSQL) ";
 
     snprintf(program, sizeof program, "%s/postgres", supervisor->bin);
     if (!process_capture(argv, line, sizeof line, err)) {
         return false;
     }
-    if (sscanf(line, "postgres (PostgreSQL) %ld.%ld", &major, &minor) < 1 || major < VERSION_MIN) {
+    const char *version = line + strlen(prefix);
+    if (strncmp(line, prefix, strlen(prefix)) != 0 || strtol(version, NULL, 10) < VERSION_MIN) {
         error_set(err, "0A000", "%s is \"%s\", not PostgreSQL %d or later", program, line,
                   VERSION_MIN);
         return error_hint(err, "apt install postgresql-15, or tell where it is with --bin");
     }
-    snprintf(supervisor->version, sizeof supervisor->version, "PostgreSQL %ld.%ld", major, minor);
+    snprintf(supervisor->version, sizeof supervisor->version, "PostgreSQL %.*s",
+             (int)strcspn(version, " "), version); /* without the packager's part */
     return true;
 }
 

@@ -219,27 +219,30 @@ static void read_lsn(const struct lab_state *state, const char *name, char *lsn,
     PQfinish(connection);
 }
 
-/* Adds "lsn" to each running node. */
+/* Adds "lsn" to the nodes of a shard; null where it can't be asked. */
+static void add_shard_positions(const struct lab_state *state, json_t *nodes)
+{
+    for (size_t i = 0; i < json_array_size(nodes); i++) {
+        json_t *node = json_array_get(nodes, i);
+        const char *name = json_string_value(json_object_get(node, "name"));
+        const char *now = json_string_value(json_object_get(node, "state"));
+        char lsn[32] = "";
+        if (name != NULL && now != NULL && strcmp(now, "running") == 0) {
+            read_lsn(state, name, lsn, sizeof lsn);
+        }
+        json_object_set_new(node, "lsn", lsn[0] != '\0' ? json_string(lsn) : json_null());
+    }
+}
+
 static void add_positions(const char *directory, json_t *status)
 {
     struct lab_state state;
     struct error ignored = {0}; /* still starting: there is nothing to ask yet */
-    size_t i, k;
-    json_t *shard, *node;
+    json_t *shards = json_object_get(status, "shards");
 
     if (lab_state_load(directory, &state, &ignored)) {
-        json_array_foreach(json_object_get(status, "shards"), i, shard)
-        {
-            json_array_foreach(json_object_get(shard, "nodes"), k, node)
-            {
-                const char *name = json_string_value(json_object_get(node, "name"));
-                const char *now = json_string_value(json_object_get(node, "state"));
-                char lsn[32] = "";
-                if (name != NULL && now != NULL && strcmp(now, "running") == 0) {
-                    read_lsn(&state, name, lsn, sizeof lsn);
-                }
-                json_object_set_new(node, "lsn", lsn[0] != '\0' ? json_string(lsn) : json_null());
-            }
+        for (size_t i = 0; i < json_array_size(shards); i++) {
+            add_shard_positions(&state, json_object_get(json_array_get(shards, i), "nodes"));
         }
     }
     lab_state_done(&state);
@@ -344,7 +347,11 @@ static int run_psql(const struct lab_arguments *arguments, const struct option_l
     unsetenv("PGPASSWORD");
     unsetenv("PGSERVICE");
     /* execv() takes char *const[] for historical reasons and changes nothing. */
-    execv(path, (char *const *)(uintptr_t)argv);
+    const union {
+        const char *const *ours;
+        char *const *theirs;
+    } all = {.ours = argv};
+    execv(path, all.theirs);
     error_set(err, "58P01", "cannot run %s", path);
     error_hint(err, "apt install postgresql-client-15");
     lab_state_done(&state);

@@ -184,6 +184,17 @@ class Healthy(unittest.TestCase):
             self.lab.psql("s0p", "ALTER SYSTEM RESET synchronous_standby_names")
             self.lab.psql("s0p", "SELECT pg_reload_conf()")
 
+    def test_the_callers_postgres_variables_do_not_lead_elsewhere(self):
+        environment = dict(self.lab.environment(), PGSSLMODE="verify-full", PGHOSTADDR="192.0.2.1", PGPORT="1",
+                           PGUSER="x", PGDATABASE="x", PGPASSWORD="x")
+        status = subprocess.run(self.lab.words("status", "--json"), env=environment, capture_output=True, text=True,
+                                timeout=30)
+        nodes = [n for shard in json.loads(status.stdout)["shards"] for n in shard["nodes"]]
+        self.assertEqual([n["name"] for n in nodes if not n["lsn"]], [])
+        result = subprocess.run(self.lab.words("psql", "s0p", "--", "-XAtc", "SELECT 1"), env=environment,
+                                capture_output=True, text=True, timeout=30)
+        self.assertEqual(result.stdout, "1\n", result.stderr)
+
     def test_a_second_up_in_the_directory_is_refused(self):
         result = self.lab.call("up")
         self.assertEqual(result.returncode, 1)

@@ -88,7 +88,8 @@ static void a_running_lab_is_read(void **)
     assert_non_null(node);
     assert_string_equal(node->log, "/l/s1p");
     assert_string_equal(lab_state_dsn(&state, node, dsn),
-                        "host=127.0.0.1 port=5435 dbname=shop user=postgres password=5ec12e7");
+                        "host=127.0.0.1 hostaddr=127.0.0.1 port=5435 dbname=shop user=postgres "
+                        "password=5ec12e7 sslmode=disable");
     lab_state_done(&state);
     remove_place(&place);
 }

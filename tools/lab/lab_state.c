@@ -257,8 +257,10 @@ const struct lab_node *lab_shard_primary(const struct lab_shard *shard)
 const char *lab_state_dsn(const struct lab_state *state, const struct lab_node *node,
                           char buffer[LAB_DSN_SIZE])
 {
-    /* Our passwords are hexadecimal and our names plain: nothing needs quoting. */
-    snprintf(buffer, LAB_DSN_SIZE, "host=%s port=%d dbname=%s user=%s password=%s", node->host,
-             node->port, state->database, state->user, state->password);
+    /* Our passwords are hexadecimal and our names plain: nothing needs quoting.  Address and
+     * TLS are told too, lest the caller's PGHOSTADDR or PGSSLMODE lead elsewhere. */
+    snprintf(buffer, LAB_DSN_SIZE,
+             "host=%s hostaddr=%s port=%d dbname=%s user=%s password=%s sslmode=disable",
+             node->host, node->host, node->port, state->database, state->user, state->password);
     return buffer;
 }

@@ -346,6 +346,8 @@ static int run_psql(const struct lab_arguments *arguments, const struct option_l
     setenv("PGPASSFILE", password_file, 1);
     unsetenv("PGPASSWORD");
     unsetenv("PGSERVICE");
+    unsetenv("PGHOSTADDR");
+    setenv("PGSSLMODE", "disable", 1);
     /* execv() takes char *const[] for historical reasons and changes nothing. */
     const union {
         const char *const *ours;

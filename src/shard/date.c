@@ -141,8 +141,7 @@ size_t date_print(char buffer[DATE_TEXT_SIZE], int32_t days)
     assert(date_is_valid(days));
     if (days == INT32_MIN || days == INT32_MAX) {
         const char *word = days == INT32_MIN ? "-infinity" : "infinity";
-        memcpy(buffer, word, strlen(word));
-        return strlen(word);
+        return (size_t)snprintf(buffer, DATE_TEXT_SIZE, "%s", word);
     }
     int64_t year;
     int month, day;

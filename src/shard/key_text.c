@@ -269,10 +269,10 @@ bool key_text_parse(struct key_text *key, const struct key_type *column,
 {
     struct key_type plain = {.kind = column->kind};
     enum key_kind kind = source != NULL ? source->kind : column->kind;
-    struct key_text value;
+    struct key_text value = {0};
     int64_t number = 0;
-    int32_t days;
-    uint8_t uuid[16];
+    int32_t days = 0;
+    uint8_t uuid[16] = {0};
 
     switch (kind) {
     case KEY_INT2:
@@ -351,7 +351,7 @@ bool key_text_decode(struct key_text *key, const struct key_type *column,
     struct key_type plain = {.kind = column->kind};
     enum key_kind kind = source != NULL ? source->kind : column->kind;
     size_t integer_size = kind == KEY_INT2 ? 2 : kind == KEY_INT4 ? 4 : 8;
-    struct key_text value;
+    struct key_text value = {0};
 
     switch (kind) {
     case KEY_INT2:

@@ -93,6 +93,7 @@ static unsigned index_bits(uint32_t count)
 
 static struct ring *allocate(uint32_t count)
 {
+    assert(count > 0);
     unsigned bits = index_bits(count);
     struct ring *ring = calloc(1, sizeof *ring);
     if (ring == NULL) {
@@ -131,6 +132,7 @@ static bool create(const struct shard_map *map, void **state, struct error *err)
     for (size_t i = 0; i < shard_map_shard_count(map); i++) {
         count += shard_map_points(map, i);
     }
+    assert(count > 0); /* a map has a shard, and a shard a point */
     struct point *points = calloc(count, sizeof *points);
     struct ring *ring = allocate(count);
     if (points == NULL || ring == NULL) {

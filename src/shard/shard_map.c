@@ -133,22 +133,26 @@ static bool check_name(const char name[SHARD_NAME_SIZE], struct error *err)
     return true;
 }
 
+struct named {
+    const char *name; /* borrowed */
+};
+
 static int compare_names(const void *left, const void *right)
 {
-    const struct shard *const *a = left, *const *b = right;
-    return strcmp((*a)->name, (*b)->name);
+    const struct named *a = left, *b = right;
+    return strcmp(a->name, b->name);
 }
 
 static bool check_duplicates(const struct shard *shards, size_t count, struct error *err)
 {
-    const struct shard *sorted[SHARD_COUNT_MAX];
+    struct named sorted[SHARD_COUNT_MAX];
     for (size_t i = 0; i < count; i++) {
-        sorted[i] = &shards[i];
+        sorted[i].name = shards[i].name;
     }
     qsort(sorted, count, sizeof sorted[0], compare_names);
     for (size_t i = 1; i < count; i++) {
-        if (strcmp(sorted[i - 1]->name, sorted[i]->name) == 0) {
-            return error_set(err, "42710", "shard %s is named twice", sorted[i]->name);
+        if (strcmp(sorted[i - 1].name, sorted[i].name) == 0) {
+            return error_set(err, "42710", "shard %s is named twice", sorted[i].name);
         }
     }
     return true;
@@ -261,6 +265,7 @@ static bool out_of_memory(struct error *err)
 static struct shard_map *allocate(const struct shard_map *facts, const struct shard *shards,
                                   struct error *err)
 {
+    assert(facts->shard_count > 0);
     struct shard_map *map = malloc(sizeof *map);
     if (map == NULL) {
         out_of_memory(err);

@@ -133,7 +133,7 @@ static bool read_count(struct reader *reader, const char *keyword, uint64_t max,
 
 static bool read_scheme(struct reader *reader, struct shard_map_plan *plan)
 {
-    uint64_t count;
+    uint64_t count = 0;
     if (!read_line(reader)) {
         return false;
     }
@@ -200,7 +200,7 @@ static int find_shard(const struct shard_map_plan *plan, const char *name)
 static bool read_owner(struct reader *reader, const struct shard_map_plan *plan, uint32_t *next,
                        uint16_t *owners)
 {
-    uint64_t first, last, limit = plan->partition_count;
+    uint64_t first = 0, last = 0, limit = plan->partition_count;
     const char *range = reader->words[1];
     const char *dash = is_line(reader, "owner", 3) ? strchr(range, '-') : NULL;
 
@@ -238,7 +238,7 @@ static bool read_owners(struct reader *reader, const struct shard_map_plan *plan
 static struct shard_map *read_map(struct reader *reader, struct shard *shards, uint16_t *owners)
 {
     struct shard_map_plan plan = {.shards = shards};
-    uint64_t version;
+    uint64_t version = 0;
 
     if (!read_count(reader, "version", UINT64_MAX, &version) || !read_scheme(reader, &plan) ||
         !read_shards(reader, shards, &plan.shard_count) || !read_owners(reader, &plan, owners)) {

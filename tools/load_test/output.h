@@ -1,0 +1,19 @@
+/* load_test/output: puts a finished report where it belongs.
+ *
+ * stdout gets the text (in colour only for a terminal), a file the JSON.  A
+ * full disk or a closed pipe is an error with its reason, never a silently short report.
+ */
+#pragma once
+
+#include "base/text.h"
+#include "load_test/report.h"
+
+/* Prints the report and, when `json` is not NULL, writes it there too. */
+[[nodiscard]] bool output_report(const struct run_report *report, const char *json,
+                                 struct error *err);
+
+/* Writes all of `text` to stdout and flushes it. */
+[[nodiscard]] bool output_text(const struct text *text, struct error *err);
+
+/* Writes all of `text` to the file `path`, replacing it.  53100 on a full disk, 58030 else. */
+[[nodiscard]] bool output_file(const char *path, const struct text *text, struct error *err);

@@ -21,14 +21,16 @@ struct gauges {
     double samples[REPORT_REPLICA_MAX], given[REPORT_REPLICA_MAX];
     struct histogram replay_lag[REPORT_REPLICA_MAX]; /* µs */
     char sync_state[REPORT_REPLICA_MAX][REPORT_NAME_SIZE];
-    double connections_max, connections_limit, longest_query_s, idle_in_transaction_max; /* NAN: never answered */
+    double connections_max, connections_limit, longest_query_s,
+        idle_in_transaction_max; /* NAN: never answered */
 };
 
 /* False when out of memory; gauges_done() whatever it returns. */
 [[nodiscard]] bool gauges_init(struct gauges *gauges, const struct target *target, int64_t timeout);
 void gauges_done(struct gauges *gauges);
 
-/* Asks when it is time and nothing is under way; call before polling.  Returns when it wants to be called again. */
+/* Asks when it is time and nothing is under way; call before polling.  Returns when it wants to be
+ * called again. */
 [[nodiscard]] int64_t gauges_ask(struct gauges *gauges, int64_t now);
 
 /* Reads what has come; `revents` are of link_pollfd(&gauges->link). */

@@ -56,9 +56,10 @@ int mode_run(int argc, char **argv)
 {
     const struct option_table table = {.program = "load_test",
                                        .usage = usage,
-                                       .description = "Measures replication on real PostgreSQL: throughput, "
-                                                      "latency, the lag of every write, and\n"
-                                                      "that no acknowledged write is lost.",
+                                       .description =
+                                           "Measures replication on real PostgreSQL: throughput, "
+                                           "latency, the lag of every write, and\n"
+                                           "that no acknowledged write is lost.",
                                        .rows = load_option_rows,
                                        .row_count = load_option_count,
                                        .epilogue = epilogue};

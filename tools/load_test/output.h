@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/error.h"
 #include "base/text.h"
 #include "load_test/report.h"
 

@@ -13,8 +13,8 @@ struct making {
     const struct results *results;
     const struct target *target;
     struct run_report *report;
-    int64_t from, to; /* clock_now(): the measured time */
-    struct histogram due, sent; /* µs */
+    int64_t from, to;               /* clock_now(): the measured time */
+    struct histogram due, sent;     /* µs */
     struct lag_interval *intervals; /* [replica][write], owned */
     int64_t *seen;                  /* [write][replica], owned */
 };
@@ -162,12 +162,13 @@ static void report_lag(struct making *making, size_t replica, const struct lag_s
         report->width_p50 = (double)histogram_percentile(&sum->width, 50) / 1000;
         report->width_p90 = (double)histogram_percentile(&sum->width, 90) / 1000;
     }
-    for (int i = 1; i < REPORT_DELAY_COUNT; i++) {
-        report->found[i] = share(sum->found[i], sum->known);
-    }
     report->probes = (double)writes->probes[replica];
     report->missed = share((double)writes->missed[replica], (double)writes->probes[replica]);
     report->found[0] = 1 - report->missed;
+    for (int i = 1; i < REPORT_DELAY_COUNT; i++) {
+        /* What is found at once is found later too; the samples alone may know it only later. */
+        report->found[i] = fmax(share(sum->found[i], sum->known), report->found[0]);
+    }
 }
 
 static bool sum_init(struct lag_sum *sum)
@@ -197,8 +198,8 @@ static bool match_replica(struct making *making, size_t replica, int64_t utc_off
     struct lag_interval *intervals = making->intervals + replica * log->count;
     struct lag_sum sum;
 
-    bool is_ok = sum_init(&sum) &&
-                 lag_match(log, &making->results->samples->logs[replica], intervals);
+    bool is_ok =
+        sum_init(&sum) && lag_match(log, &making->results->samples->logs[replica], intervals);
     for (size_t i = 0; is_ok && i < log->count; i++) {
         making->seen[i * making->report->replica_count + replica] = intervals[i].seen;
         if (log->records[i].is_measured && lag_is_known(&log->records[i])) {
@@ -300,21 +301,23 @@ static void judge_failures(struct making *making)
                                               : "INTERRUPTED: what was measured until then");
     }
     if (report->writes_failed + report->writes_unknown > 0) {
-        report_add_finding(report, severity, code,
-                           is_spanish(making)
-                               ? "%.0f escrituras fallaron, %.0f de resultado desconocido (ver ERRORES)"
-                               : "%.0f writes failed, %.0f of unknown outcome (see ERRORS)",
-                           report->writes_failed, report->writes_unknown);
+        report_add_finding(
+            report, severity, code,
+            is_spanish(making)
+                ? "%.0f escrituras fallaron, %.0f de resultado desconocido (ver ERRORES)"
+                : "%.0f writes failed, %.0f of unknown outcome (see ERRORS)",
+            report->writes_failed, report->writes_unknown);
     }
     if (report->writes_unsent > 0) {
-        report_add_finding(report, report->is_interrupted ? REPORT_NOTE : severity,
-                           report->is_interrupted ? 0 : code,
-                           is_spanish(making)
-                               ? "%.0f escrituras no salieron: ninguna conexión quedó libre a tiempo; "
-                                 "pruebe --rate menor o más --writers"
-                               : "%.0f writes never left: no connection was free in time; "
-                                 "try a lower --rate or more --writers",
-                           report->writes_unsent);
+        report_add_finding(
+            report, report->is_interrupted ? REPORT_NOTE : severity,
+            report->is_interrupted ? 0 : code,
+            is_spanish(making)
+                ? "%.0f escrituras no salieron: ninguna conexión quedó libre a tiempo; "
+                  "pruebe --rate menor o más --writers"
+                : "%.0f writes never left: no connection was free in time; "
+                  "try a lower --rate or more --writers",
+            report->writes_unsent);
     }
     if (report->reads_failed > 0) {
         report_add_finding(report, severity, code,
@@ -322,11 +325,21 @@ static void judge_failures(struct making *making)
                                               : "%.0f reads failed (see ERRORS)",
                            report->reads_failed);
     }
-    if (report->writes_done <= 0) {
+    if (report->writes_done <= 0 && !report->is_interrupted) {
         report_add_finding(report, REPORT_FAIL, 1,
                            is_spanish(making) ? "ninguna escritura fue confirmada"
                                               : "no write was acknowledged");
     }
+}
+
+/* Late, though the tool had time to spare: then others had the cores. */
+static const char *why_late(const struct making *making, bool is_busy)
+{
+    if (is_spanish(making)) {
+        return is_busy ? "el límite fue esta herramienta, no PostgreSQL"
+                       : "los núcleos de esta máquina estaban ocupados";
+    }
+    return is_busy ? "this tool, not PostgreSQL, was the limit" : "this machine's cores were taken";
 }
 
 static void judge_tool(struct making *making)
@@ -334,23 +347,29 @@ static void judge_tool(struct making *making)
     struct run_report *report = making->report;
     const struct results *results = making->results;
     const double late_limit = 0.01, busy_limit = 0.9;
+    double busy = results->writes->cpu / results->wall;
 
     report->cpu = results->cpu;
-    report->cpu_thread = fmax(results->writes->cpu, fmax(results->reads->cpu, results->samples->cpu)) /
-                         results->wall;
+    report->cpu_thread =
+        fmax(results->writes->cpu, fmax(results->reads->cpu, results->samples->cpu)) /
+        results->wall;
     if (report->late_share > late_limit) {
-        report_add_finding(report, REPORT_SLOW, 0,
-                           is_spanish(making)
-                               ? "%.0f de %.0f escrituras salieron tarde: el límite fue esta herramienta, "
-                                 "no PostgreSQL"
-                               : "%.0f of %.0f writes were sent late: this tool, not PostgreSQL, was the limit",
-                           report->writes_late, report->writes_done);
-    } else if (results->writes->cpu / results->wall > busy_limit) {
-        report_add_finding(report, REPORT_SLOW, 0,
-                           is_spanish(making)
-                               ? "el hilo que escribe usó %.0f %% de un núcleo: esta herramienta fue el límite"
-                               : "the writing thread used %.0f %% of a core: this tool was the limit",
-                           100 * results->writes->cpu / results->wall);
+        report_add_finding(
+            report, REPORT_SLOW, 0,
+            is_spanish(making)
+                ? "%.0f de %.0f escrituras salieron tarde con una conexión libre: %s (hilo que "
+                  "escribe: %.0f %% de un núcleo); pruebe --rate menor"
+                : "%.0f of %.0f writes were sent late with a connection free: %s (writing "
+                  "thread: %.0f %% of a core); try a lower --rate",
+            report->writes_late, report->writes_done, why_late(making, busy > busy_limit),
+            100 * busy);
+    } else if (busy > busy_limit) {
+        report_add_finding(
+            report, REPORT_SLOW, 0,
+            is_spanish(making)
+                ? "el hilo que escribe usó %.0f %% de un núcleo: esta herramienta fue el límite"
+                : "the writing thread used %.0f %% of a core: this tool was the limit",
+            100 * busy);
     }
 }
 

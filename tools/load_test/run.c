@@ -49,8 +49,7 @@ static bool create_table(struct run *run, struct error *err)
     char sql[600];
     struct run_report *report = run->report;
     struct ask_limit limit = ask_within(run->plan.timeout, run->interrupt);
-    PGconn *connection =
-        ask_connect(run->target->primary.dsn, "load_test/setup", limit, err);
+    PGconn *connection = ask_connect(run->target->primary.dsn, "load_test/setup", limit, err);
 
     if (connection == NULL) {
         return false;
@@ -328,8 +327,8 @@ static bool measure(struct run *run, struct run_files *files, struct error *err)
     gauges_report(&run->gauges, run->report);
     if (run->plan.is_verified) {
         progress_show(run->progress, "counting the acknowledged writes on every node …");
-        bool is_ok = verify_run(&run->plan, run->target, run->interrupt, &run->writes.log,
-                                run->report, err);
+        bool is_ok =
+            verify_run(&run->plan, run->target, run->interrupt, &run->writes.log, run->report, err);
         progress_erase(run->progress);
         if (!is_ok) {
             return false;

@@ -158,8 +158,7 @@ static void send_write(struct writers *writers, struct writer *writer, int64_t d
                                     .sequence = ++writer->sequence,
                                     .writer = writer->number,
                                     .state = WRITE_SENT,
-                                    .is_measured = writers->phase == PHASE_RUN &&
-                                                   engine_is_measured(writers->engine, due),
+                                    .is_measured = engine_is_measured(writers->engine, due),
                                     .is_late = now - due > LATE_NS && writer->free_since <= due};
     writers->measured += record->is_measured;
     if (!queue_write(writer->link.connection, writer->number, writer->sequence)) {
@@ -300,12 +299,22 @@ static void end_phase(struct writers *writers, int64_t now)
     if (now < engine->measure_to) {
         engine->measure_to = now;
     }
-    /* What came due and found no connection free. */
+}
+
+/* In an open loop: what came due before the end and waits for a free connection. */
+static bool has_backlog(const struct writers *writers)
+{
+    const struct engine *engine = writers->engine;
+    return engine->rate > 0 && !engine->is_stopping && writers->due < engine->measure_to;
+}
+
+static void count_unsent(struct writers *writers)
+{
+    struct engine *engine = writers->engine;
     while (engine->rate > 0 && writers->due < engine->measure_to) {
         writers->result->unsent += writers->due >= engine->measure_from;
         writers->due = plan_arrivals_next(&writers->arrivals);
     }
-    engine->is_written = true;
 }
 
 static bool is_phase_over(const struct writers *writers, int64_t now)
@@ -318,12 +327,14 @@ static bool is_phase_over(const struct writers *writers, int64_t now)
 /* Sends as many writes as are due and find a free connection.  Returns when the next is due. */
 static int64_t send_due(struct writers *writers)
 {
-    bool is_open = writers->phase == PHASE_RUN && writers->engine->rate > 0;
+    bool is_open = writers->phase != PHASE_CALIBRATE && writers->engine->rate > 0;
 
     for (size_t i = 0; i < writers->count; i++) {
         struct writer *writer = &writers->members[i];
         int64_t now = clock_now();
-        if (writer->link.state != LINK_READY || is_phase_over(writers, now)) {
+        bool is_over =
+            writers->phase == PHASE_DRAIN ? !has_backlog(writers) : is_phase_over(writers, now);
+        if (writer->link.state != LINK_READY || is_over) {
             continue;
         }
         if (is_open && writers->due > now) {
@@ -358,7 +369,7 @@ static void step_writer(struct writers *writers, struct writer *writer, short re
 
 static void turn(struct writers *writers, struct pollfd *fds)
 {
-    int64_t wake = writers->phase == PHASE_DRAIN ? INT64_MAX : send_due(writers);
+    int64_t wake = send_due(writers);
     size_t replica_count = writers->engine->target->replica_count, at = 0;
 
     wake = writers->phase_end < wake ? writers->phase_end : wake;
@@ -385,6 +396,9 @@ static bool is_drained(const struct writers *writers)
 {
     if (writers->phase != PHASE_DRAIN) {
         return false;
+    }
+    if (has_backlog(writers)) {
+        return clock_now() >= writers->phase_end;
     }
     for (size_t i = 0; i < writers->count; i++) {
         if (writers->members[i].link.state == LINK_BUSY) {
@@ -450,6 +464,7 @@ void writer_work(struct engine *engine, struct writer_result *result)
         }
         turn(&writers, fds);
     }
+    count_unsent(&writers);
     engine->is_written = true;
     for (size_t i = 0; writers.members != NULL && i < writers.count; i++) {
         struct writer *writer = &writers.members[i];

@@ -1,76 +1,157 @@
-/* A shard without a primary to trust: nothing becomes 0, nothing blocks, everything is said. */
+/* The merge passes say of every write what looking at each sample says; and a history whose
+ * truth is known is never contradicted. */
 #include "check.h"
 
-#include <string.h>
+#include <stdlib.h>
 
-#include "base/clock.h"
-#include "monitor/lag.h"
+#include "base/random.h"
+#include "load_test/lag.h"
 
-static const struct probe_limits limits = {.interval = 20 * CLOCK_MS,
-                                           .connect_limit = 200 * CLOCK_MS,
-                                           .answer_limit = 200 * CLOCK_MS,
-                                           .backoff_min = 20 * CLOCK_MS,
-                                           .backoff_max = 40 * CLOCK_MS};
+enum { WRITES = 300, SAMPLES = 500, ROUNDS = 60 };
 
-/* Port 1 is nobody's: refused at once. */
-static const char dsn[] = "hostaddr=127.0.0.1 port=1 user=u dbname=d";
-
-static void unreachable_nodes_are_down_and_unknown(void **)
+static int64_t brute_seen(const struct write_record *write, const struct replay_log *samples)
 {
-    const char *const dsns[] = {dsn, dsn, dsn};
-    struct error err = {0};
-    int64_t start = clock_now();
-    struct lag *lag = lag_create(dsns, 3, &limits, start, &err);
-
-    assert_non_null(lag);
-    assert_int_equal(lag_count(lag), 3);
-    assert_true(lag_run(lag, start + 150 * CLOCK_MS));
-    int64_t now = clock_now();
-    size_t primary = 9;
-    assert_int_equal(lag_primary(lag, now, &primary), SHARD_NO_PRIMARY);
-    assert_int_equal(primary, 9);
-    for (size_t i = 0; i < 3; i++) {
-        struct staleness staleness = lag_staleness(lag, i, now);
-        assert_int_equal(lag_facts(lag, i, now).contact, NODE_DOWN);
-        assert_non_null(strstr(lag_error(lag, i)->message, "Connection refused"));
-        assert_int_equal(staleness.basis, STALENESS_UNKNOWN);
-        assert_true(staleness.conservative == INT64_MAX);
-        assert_int_equal(lag_silent_since(lag, i, now), start);
+    for (size_t i = 0; i < samples->count; i++) {
+        if (samples->samples[i].lsn >= write->lsn_high) {
+            return samples->samples[i].answered;
+        }
     }
-    assert_true(lag_deadline(lag) <= now + limits.backoff_max);
-    lag_destroy(lag);
+    return 0;
 }
 
-static void one_malformed_dsn_refuses_all(void **)
+static int64_t brute_stale(const struct write_record *write, const struct replay_log *samples)
 {
-    const char *const dsns[] = {dsn, "nonsense"};
-    struct error err = {0};
-
-    assert_null(lag_create(dsns, 2, &limits, clock_now(), &err));
-    assert_string_equal(err.sqlstate, "22023");
-    lag_destroy(NULL);
+    int64_t last = 0;
+    for (size_t i = 0; i < samples->count; i++) {
+        const struct replay_sample *sample = &samples->samples[i];
+        if (sample->lsn <= write->lsn_low && sample->asked > write->acked) {
+            last = sample->asked - write->acked;
+        }
+    }
+    return last;
 }
 
-static void waiting_lasts_as_long_as_asked(void **)
+/* Writes in any order of acknowledgement, some without LSNs; samples that never go back. */
+static void make_history(struct random *random, struct write_log *writes,
+                         struct replay_log *samples)
 {
-    const char *const dsns[] = {dsn};
-    struct error err = {0};
-    int64_t start = clock_now();
-    struct lag *lag = lag_create(dsns, 1, &limits, start, &err);
+    uint64_t lsn = 1;
+    int64_t now = 1;
 
-    assert_non_null(lag);
-    assert_true(lag_run(lag, start + 50 * CLOCK_MS));
-    assert_true(clock_now() >= start + 50 * CLOCK_MS);
-    assert_true(lag_run(lag, start)); /* the past: at once */
-    lag_destroy(lag);
+    for (int i = 0; i < WRITES; i++) {
+        struct write_record *write = write_log_append(writes, WRITES);
+        assert_non_null(write);
+        write->lsn_low = 1 + random_below(random, 3000);
+        write->lsn_high = write->lsn_low + 1 + random_below(random, 40);
+        write->acked = 1 + (int64_t)random_below(random, 5000);
+        write->state = random_below(random, 10) == 0 ? WRITE_FAILED : WRITE_ACKED;
+        if (random_below(random, 10) == 0) {
+            write->lsn_high = 0;
+        }
+    }
+    for (int i = 0; i < SAMPLES; i++) {
+        now += 1 + (int64_t)random_below(random, 15);
+        lsn += random_below(random, 12);
+        int64_t asked = now;
+        now += (int64_t)random_below(random, 5);
+        assert_true(replay_log_append(
+            samples, (struct replay_sample){.asked = asked, .answered = now, .lsn = lsn}));
+    }
+}
+
+static void merging_equals_looking_at_each_sample(void **)
+{
+    struct random random;
+    random_init(&random, 20261124, 0);
+
+    for (int round = 0; round < ROUNDS; round++) {
+        struct write_log writes = {0};
+        struct replay_log samples = {0};
+        struct lag_interval intervals[WRITES];
+
+        make_history(&random, &writes, &samples);
+        assert_true(lag_match(&writes, &samples, intervals));
+        for (size_t i = 0; i < writes.count; i++) {
+            const struct write_record *write = &writes.records[i];
+            bool is_known = write->state == WRITE_ACKED && write->lsn_high != 0;
+            int64_t seen = is_known ? brute_seen(write, &samples) : 0;
+            assert_int_equal(intervals[i].seen, seen);
+            assert_int_equal(intervals[i].at_least, is_known ? brute_stale(write, &samples) : 0);
+            assert_int_equal(intervals[i].at_most, seen == 0             ? INT64_MAX
+                                                   : seen > write->acked ? seen - write->acked
+                                                                         : 0);
+        }
+        write_log_done(&writes);
+        replay_log_done(&samples);
+    }
+}
+
+/* A replica applies each commit at a time that we choose; samples read it truthfully. The
+ * interval must hold the truth. */
+static void the_truth_lies_in_the_interval(void **)
+{
+    struct random random;
+    struct write_log writes = {0};
+    struct replay_log samples = {0};
+    int64_t applied[WRITES];
+    struct lag_interval intervals[WRITES];
+    int64_t now = 0, last = 0;
+
+    random_init(&random, 7, 0);
+    for (int i = 0; i < WRITES; i++) {
+        struct write_record *write = write_log_append(&writes, WRITES);
+        assert_non_null(write);
+        now += 10 + (int64_t)random_below(&random, 50);
+        *write = (struct write_record){.acked = now,
+                                       .lsn_low = (uint64_t)i * 100 + 50,
+                                       .lsn_high = (uint64_t)i * 100 + 100,
+                                       .state = WRITE_ACKED};
+        int64_t at = now - 5 + (int64_t)random_below(&random, 400);
+        last = at > last ? at : last; /* in order, as WAL is */
+        applied[i] = last;
+    }
+    for (int64_t asked = 1; asked < last + 100; asked += 7) {
+        int64_t read_at = asked + 2, answered = asked + 4;
+        uint64_t lsn = 0;
+        for (int i = 0; i < WRITES && applied[i] <= read_at; i++) {
+            lsn = (uint64_t)i * 100 + 100;
+        }
+        assert_true(replay_log_append(
+            &samples, (struct replay_sample){.asked = asked, .answered = answered, .lsn = lsn}));
+    }
+    assert_true(lag_match(&writes, &samples, intervals));
+    for (int i = 0; i < WRITES; i++) {
+        int64_t truth = applied[i] - writes.records[i].acked;
+        truth = truth < 0 ? 0 : truth;
+        assert_true(intervals[i].at_least <= truth);
+        assert_true(intervals[i].at_most >= truth);
+    }
+    write_log_done(&writes);
+    replay_log_done(&samples);
+}
+
+static void nothing_in_gives_nothing_out(void **)
+{
+    struct write_log writes = {0};
+    struct replay_log samples = {0};
+    struct lag_interval interval;
+
+    assert_true(lag_match(&writes, &samples, &interval));
+    struct write_record *write = write_log_append(&writes, 1);
+    assert_non_null(write);
+    *write = (struct write_record){.state = WRITE_ACKED, .lsn_low = 1, .lsn_high = 2, .acked = 3};
+    assert_true(lag_match(&writes, &samples, &interval));
+    assert_int_equal(interval.at_most, INT64_MAX);
+    assert_null(write_log_append(&writes, 1)); /* the limit holds */
+    write_log_done(&writes);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unreachable_nodes_are_down_and_unknown),
-        cmocka_unit_test(one_malformed_dsn_refuses_all),
-        cmocka_unit_test(waiting_lasts_as_long_as_asked),
+        cmocka_unit_test(merging_equals_looking_at_each_sample),
+        cmocka_unit_test(the_truth_lies_in_the_interval),
+        cmocka_unit_test(nothing_in_gives_nothing_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hashmap.h"
 #include "load_test/plan.h"
@@ -177,18 +178,26 @@ bool acks_read(FILE *file, char table[REPORT_VALUE_SIZE], struct write_log *writ
     }
 }
 
+/* Beside its place first: a full disk must not cost the file of the same name that is there. */
 bool verify_save(const char *path, const char *table, const struct write_log *writes,
                  struct error *err)
 {
-    FILE *file = fopen(path, "we");
+    char partial[1024];
 
+    if (snprintf(partial, sizeof partial, "%s.partial", path) >= (int)sizeof partial) {
+        return error_set(err, "22023", "the path %.60s… is too long", path);
+    }
+    FILE *file = fopen(partial, "we");
     if (file == NULL) {
-        return error_set(err, "58030", "cannot write %s: %s", path, strerror(errno));
+        return error_set(err, "58030", "cannot write %s: %s", partial, strerror(errno));
     }
     acks_write(file, table, writes);
     bool has_failed = fflush(file) != 0 || ferror(file);
-    if (fclose(file) != 0 || has_failed) {
-        return error_set(err, "58030", "%s is not complete: %s", path, strerror(errno));
+    int reason = errno;
+    if (fclose(file) != 0 || has_failed || rename(partial, path) != 0) {
+        error_set(err, "58030", "cannot write %s: %s", path, strerror(has_failed ? reason : errno));
+        unlink(partial);
+        return false;
     }
     return true;
 }

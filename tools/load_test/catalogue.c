@@ -90,6 +90,8 @@ static const char *const texts[CATALOGUE_COUNT][2] = {
                       "{4} dobles"},
     [TEXT_COUNTED_NODE] = {"{1}: {2} lost, {3} twice", "{1}: {2} perdidas, {3} dobles"},
     [TEXT_NOT_CHECKED] = {"not counted: {1}", "sin contar: {1}"},
+    [TEXT_COUNTED_NONE] = {"the acknowledged writes were not counted on any node",
+                           "las escrituras confirmadas no se contaron en ningún nodo"},
     [TEXT_UNKNOWN_THERE] = {"{1} writes got no answer: {2} of them are on the primary",
                             "{1} escrituras sin respuesta: {2} de ellas están en el primario"},
     [TEXT_UNWRITTEN] = {"{1} writes that the server refused are there all the same",
@@ -110,6 +112,8 @@ static const char *const texts[CATALOGUE_COUNT][2] = {
                            "envió a tiempo el {3} % de las escrituras: {4}"},
     [TEXT_NOT_THE_LIMIT] = {"not the limit", "no fue el límite"},
     [TEXT_WAS_THE_LIMIT] = {"it was the limit", "fue el límite"},
+    [TEXT_CORES_TAKEN] = {"this machine's cores were taken",
+                          "los núcleos de esta máquina estaban ocupados"},
 
     [TEXT_ERRORS] = {"ERRORS", "ERRORES"},
     [TEXT_FIRST_MESSAGE] = {"first message", "primer mensaje"},

@@ -69,9 +69,10 @@ enum catalogue_text {
     TEXT_PROBES, /* {1} count */
     /* checks */
     TEXT_CHECKED,
-    TEXT_COUNTED,       /* {1} writes {2} nodes {3} lost {4} twice {5} seconds */
-    TEXT_COUNTED_NODE,  /* {1} node {2} lost {3} twice */
-    TEXT_NOT_CHECKED,   /* {1} nodes */
+    TEXT_COUNTED,      /* {1} writes {2} nodes {3} lost {4} twice {5} seconds */
+    TEXT_COUNTED_NODE, /* {1} node {2} lost {3} twice */
+    TEXT_NOT_CHECKED,  /* {1} nodes */
+    TEXT_COUNTED_NONE,
     TEXT_UNKNOWN_THERE, /* {1} writes {2} of them there */
     TEXT_UNWRITTEN,     /* {1} writes */
     TEXT_REPLAY_LAG,    /* {1} replica {2} given {3} samples {4} p50 {5} max */
@@ -80,6 +81,7 @@ enum catalogue_text {
     TEXT_TOOL_ON_TIME,  /* {1} % of a core {2} % busiest thread {3} % on time {4} verdict */
     TEXT_NOT_THE_LIMIT,
     TEXT_WAS_THE_LIMIT,
+    TEXT_CORES_TAKEN,
     /* the rest */
     TEXT_ERRORS,
     TEXT_FIRST_MESSAGE,

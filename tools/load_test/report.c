@@ -135,3 +135,12 @@ int report_exit_code(const struct run_report *report)
     }
     return 0;
 }
+
+enum report_tool report_tool(const struct run_report *report)
+{
+    const double busy_limit = 0.9, late_limit = 0.01;
+    if (report->cpu_thread > busy_limit) {
+        return REPORT_TOOL_BUSY;
+    }
+    return report->late_share > late_limit ? REPORT_TOOL_LATE : REPORT_TOOL_FREE;
+}

@@ -74,7 +74,8 @@ struct report_second {
 
 enum report_severity { REPORT_NOTE, REPORT_SLOW, REPORT_FAIL };
 
-/* A sentence of the verdict, in the report's language; the lowest line number is printed first. */
+/* A sentence of the verdict, in the report's language; failures are printed first.  Without a text
+ * it only has an exit code: for what the report says by itself, as that it was interrupted. */
 struct report_finding {
     enum report_severity severity;
     int exit_code; /* 0 for notes */
@@ -151,6 +152,12 @@ void report_quantiles_fill(struct report_quantiles *quantiles, const struct hist
 /* 0, or the most serious exit code of the findings: 4 before 1 before 3. */
 [[nodiscard]] int report_exit_code(const struct run_report *report);
 
+enum report_tool { REPORT_TOOL_FREE, REPORT_TOOL_BUSY, REPORT_TOOL_LATE };
+
+/* Was this tool the limit?  BUSY: a thread had no time left.  LATE: it had, but sent more than 1 %
+ * of the writes late with a connection free: others had the cores.  */
+[[nodiscard]] enum report_tool report_tool(const struct run_report *report);
+
 /* The figure of that name: "writes.rate", "write.p99" (since due), "write_sent.p99", "read.p99",
  * "visible.p99" (the worst replica), "visible.r1.p99", "missed.r1", "stale.r2" …  False when no
  * figure has that name; *value is NAN when it was not measured. */
@@ -165,8 +172,11 @@ enum { REPORT_METRIC_SIZE = 2 * REPORT_NAME_SIZE };
 /* What its number means: "ms", "/s", "share", "count", "s", "cores"; "" for no such metric. */
 [[nodiscard]] const char *report_metric_unit(const char *name);
 
-/* report_text.c: the report as text, in report->language, 80 columns; `color` only for a terminal.
- */
+/* report_text.c: what a person reads of a report, in report->language, 80 columns; `use_color`
+ * only for a terminal.  Several repetitions are pages, then one DATA block (report_to_saved). */
+void report_write_page(const struct run_report *report, bool use_color, struct text *out);
+
+/* report_saved.c: the page, and the DATA block of saved.h after it. */
 void report_write_text(const struct run_report *report, bool use_color, struct text *out);
 
 /* report_json.c: as docs/load_test.schema.json says.  Appends one object and a line break. */

@@ -142,15 +142,20 @@ void page_wrap(struct report_page *page, const char *string, size_t at, size_t i
     page_end_line(page);
 }
 
+void page_wrap_text(struct report_page *page, struct text *text, size_t at, size_t indent)
+{
+    page_wrap(page, text_cstr(text), at, indent);
+    page->out->has_failed = page->out->has_failed || text->has_failed;
+    text_done(text);
+}
+
 void page_sentence(struct report_page *page, size_t indent, enum catalogue_text id,
                    const char *const *values, size_t count)
 {
     struct text sentence = {0};
     catalogue_append(&sentence, page->language, id, values, count);
     text_append_repeated(page->out, " ", indent);
-    page_wrap(page, text_cstr(&sentence), indent, indent + 2);
-    page->out->has_failed = page->out->has_failed || sentence.has_failed;
-    text_done(&sentence);
+    page_wrap_text(page, &sentence, indent, indent + 2);
 }
 
 void page_end_line(struct report_page *page)

@@ -41,6 +41,9 @@ void page_section(struct report_page *page, enum catalogue_text title, size_t co
  * as blanks. */
 void page_wrap(struct report_page *page, const char *string, size_t at, size_t indent);
 
+/* page_wrap() of a text that was made for it, which is freed; its lack of memory is the page's. */
+void page_wrap_text(struct report_page *page, struct text *text, size_t at, size_t indent);
+
 /* A sentence of the catalogue as a paragraph of its own, indented. */
 void page_sentence(struct report_page *page, size_t indent, enum catalogue_text id,
                    const char *const *values, size_t count);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "load_test/report_metric.h"
@@ -116,4 +117,18 @@ void report_to_saved(const struct run_report *report, struct saved *saved)
     }
     report_to_metrics(report, &metrics);
     saved_add(saved, &metrics);
+}
+
+void report_write_text(const struct run_report *report, bool use_color, struct text *out)
+{
+    struct saved *saved = saved_create();
+    if (saved == NULL) {
+        out->has_failed = true;
+        return;
+    }
+    report_write_page(report, use_color, out);
+    text_append(out, "\n");
+    report_to_saved(report, saved);
+    saved_write(saved, out);
+    free(saved);
 }

@@ -1,5 +1,4 @@
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "load_test/report_section.h"
@@ -51,11 +50,12 @@ static void write_fact(struct report_page *page, enum catalogue_text name, const
 static void write_node(struct report_page *page, enum catalogue_text role, const char *name,
                        const char *place, const char *about, const char *about_value)
 {
-    char fact[REPORT_VALUE_SIZE + REPORT_NAME_SIZE];
+    const size_t indent = 2 + FACT_LABEL + NAME_COLUMNS;
+    struct text fact = {0};
     write_fact_label(page, role);
     page_label(page, name, NAME_COLUMNS);
-    snprintf(fact, sizeof fact, "%s  %s%s", place, about, about_value);
-    page_wrap(page, fact, 2 + FACT_LABEL + NAME_COLUMNS, 2 + FACT_LABEL + NAME_COLUMNS);
+    text_appendf(&fact, "%s  %s%s", place, about, about_value);
+    page_wrap_text(page, &fact, indent, indent);
 }
 
 static void write_asked(struct report_page *page, const struct run_report *report)

@@ -14,12 +14,11 @@ static const char *const texts[CATALOGUE_COUNT][2] = {
     [TEXT_NO_REPLICA] = {"none", "ninguna"},
     [TEXT_ASKED] = {"asked", "pedido"},
     [TEXT_ASKED_OPEN] = {"{1} writes/s; connections: {2} for writes, {3} for reads, {4}",
-                         "{1} escrituras/s; conexiones: {2} para escribir, {3} para leer, {4}"},
+                         "{1} escrituras/s; conexiones: {2} escriben, {3} leen, {4}"},
     [TEXT_ASKED_CLOSED] =
         {"writes without a pause; connections: {1} for writes, {2} for reads, {3}",
-         "escrituras sin pausa; conexiones: {1} para escribir, {2} para leer, "
-         "{3}"},
-    [TEXT_UNPACED] = {"unpaced", "sin ritmo fijo"},
+         "escrituras sin pausa; conexiones: {1} escriben, {2} leen, {3}"},
+    [TEXT_UNPACED] = {"unpaced", "sin pausa"},
     [TEXT_PACED] = {"{1} reads/s", "{1} lecturas/s"},
     [TEXT_TABLE_KEPT] = {"table", "tabla"},
 
@@ -72,22 +71,20 @@ static const char *const texts[CATALOGUE_COUNT][2] = {
                      "sin ver en {2} antes del final de la prueba: {1} escrituras (nunca)"},
     [TEXT_STALE] = {"proven not visible yet when acknowledged: {1}",
                     "aún no visibles, demostrado, al confirmarse: {1}"},
-    [TEXT_RESOLUTION] = {"resolution {1} ms (p90 {2}): replay position read at least {3} times/s "
-                         "on each replica",
-                         "resolución {1} ms (p90 {2}): posición de cada réplica leída al menos {3} "
-                         "veces/s"},
+    [TEXT_RESOLUTION] = {"resolution {1} ms (p90 {2}): replay position read at least {3} times/s",
+                         "resolución {1} ms (p90 {2}): posición leída al menos {3} veces/s"},
     [TEXT_LAG_NONE] = {"not measured", "sin medir"},
     [TEXT_FOUND] = {"a read sent t after the commit finds it",
                     "una lectura enviada t después del commit la encuentra"},
     [TEXT_FOUND_NONE] = {"a read sent t after the commit: not measured",
                          "una lectura enviada t después del commit: sin medir"},
-    [TEXT_PROBES] = {"t = 0: {1} reads sent at once after an acknowledgement; else at least",
-                     "t = 0: {1} lecturas enviadas justo tras confirmarse; el resto, al menos"},
+    [TEXT_PROBES] =
+        {"t = 0: {1} reads sent right after the acknowledgement; the rest: lower bounds",
+         "t = 0: {1} lecturas enviadas al confirmarse; el resto: cotas inferiores"},
 
     [TEXT_CHECKED] = {"CHECKED", "COMPROBADO"},
-    [TEXT_COUNTED] = {"{1} acknowledged writes counted on {2} after the run: {3} lost, {4} twice",
-                      "{1} escrituras confirmadas, contadas en {2} tras la prueba: {3} perdidas, "
-                      "{4} dobles"},
+    [TEXT_COUNTED] = {"{1} acknowledged writes, counted on {2}: {3} lost, {4} twice",
+                      "{1} escrituras confirmadas, contadas en {2}: {3} perdidas, {4} dobles"},
     [TEXT_COUNTED_NODE] = {"{1}: {2} lost, {3} twice", "{1}: {2} perdidas, {3} dobles"},
     [TEXT_NOT_CHECKED] = {"not counted: {1}", "sin contar: {1}"},
     [TEXT_COUNTED_NONE] = {"the acknowledged writes were not counted on any node",
@@ -96,14 +93,12 @@ static const char *const texts[CATALOGUE_COUNT][2] = {
                             "{1} escrituras sin respuesta: {2} de ellas están en el primario"},
     [TEXT_UNWRITTEN] = {"{1} writes that the server refused are there all the same",
                         "{1} escrituras que el servidor rechazó están allí de todos modos"},
-    [TEXT_REPLAY_LAG] = {"replay_lag of {1} in pg_stat_replication, {2} of {3} samples not NULL: "
-                         "p50 {4}, max {5} ms",
-                         "replay_lag de {1} en pg_stat_replication, {2} de {3} muestras no NULL: "
-                         "p50 {4}, máx {5} ms"},
-    [TEXT_CONNECTIONS] = {"at most {1} of {2} connections, longest query {3} s, {4} idle in "
-                          "transaction",
-                          "como mucho {1} de {2} conexiones, consulta más larga {3} s, {4} "
-                          "inactivas en transacción"},
+    [TEXT_REPLAY_LAG] =
+        {"pg_stat_replication.replay_lag {1}: p50 {4}, max {5} ms, {2} of {3} not NULL",
+         "pg_stat_replication.replay_lag {1}: p50 {4}, máx {5} ms, {2} de {3} no NULL"},
+    [TEXT_CONNECTIONS] =
+        {"at most {1} of {2} connections; longest query {3} s; {4} idle in transaction",
+         "hasta {1} de {2} conexiones, consultas hasta {3} s, {4} ociosas en transacción"},
     [TEXT_TOOL] = {"this tool used {1} % of a core, its busiest thread {2} %: {3}",
                    "esta herramienta usó {1} % de un núcleo, su hilo más activo {2} %: {3}"},
     [TEXT_TOOL_ON_TIME] = {"this tool used {1} % of a core, its busiest thread {2} %, and sent "

@@ -30,7 +30,7 @@ const char *page_number(char buffer[PAGE_NUMBER_SIZE], enum report_language lang
 {
     char plain[PAGE_NUMBER_SIZE / 2];
 
-    assert(columns >= 8);
+    assert(columns >= 7);
     if (isnan(value)) {
         snprintf(buffer, PAGE_NUMBER_SIZE, "–");
         return buffer;
@@ -51,6 +51,9 @@ const char *page_number(char buffer[PAGE_NUMBER_SIZE], enum report_language lang
         }
     }
     snprintf(plain, sizeof plain, "%.1e", value);
+    if (strlen(plain) > columns) {
+        snprintf(plain, sizeof plain, "%.0e", value);
+    }
     localize(buffer, language, plain);
     return buffer;
 }
@@ -160,5 +163,9 @@ void page_sentence(struct report_page *page, size_t indent, enum catalogue_text 
 
 void page_end_line(struct report_page *page)
 {
-    text_append(page->out, "\n");
+    struct text *out = page->out;
+    while (out->size > 0 && out->bytes[out->size - 1] == ' ') { /* of a label with nothing after */
+        out->bytes[--out->size] = '\0';
+    }
+    text_append(out, "\n");
 }

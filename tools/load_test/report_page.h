@@ -17,7 +17,7 @@ struct report_page {
 };
 
 /* "7,970", "0.73", Spanish "7.970", "0,73".  Numbers wider than `columns` lose decimals, then are
- * written as 1.2e+34.  columns >= 8.  Returns `buffer`. */
+ * written as 1.2e+34.  columns >= 7.  Returns `buffer`. */
 const char *page_number(char buffer[PAGE_NUMBER_SIZE], enum report_language language, double value,
                         int decimals, size_t columns);
 
@@ -48,4 +48,5 @@ void page_wrap_text(struct report_page *page, struct text *text, size_t at, size
 void page_sentence(struct report_page *page, size_t indent, enum catalogue_text id,
                    const char *const *values, size_t count);
 
+/* Without blanks at the end of the line. */
 void page_end_line(struct report_page *page);

@@ -202,7 +202,8 @@ void report_section_settings(struct report_page *page, const struct run_report *
     for (size_t i = 0; i < report->setting_count; i++) {
         const struct report_setting *setting = &report->settings[i];
         struct text item = {0};
-        text_appendf(&item, "%s=%s", setting->name, setting->value);
+        text_appendf(&item, "%s=%s", setting->name,
+                     setting->value[0] != '\0' ? setting->value : "''");
         size_t wide = text_columns(text_cstr(&item));
         if (at > 0 && at + 2 + wide > PAGE_COLUMNS) {
             page_end_line(page);

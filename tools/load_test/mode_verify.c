@@ -66,8 +66,8 @@ static bool print_report(const struct run_report *report)
     }
     if (report->unknown_there > 0) {
         printf(report->language == REPORT_SPANISH
-                   ? "%.0f escrituras de resultado desconocido están en el primario\n"
-                   : "%.0f writes of unknown outcome are on the primary\n",
+                   ? "escrituras de resultado desconocido que están en el primario: %.0f\n"
+                   : "writes of unknown outcome that are on the primary: %.0f\n",
                report->unknown_there);
     }
     for (size_t i = 0; i < report->finding_count; i++) {

@@ -28,8 +28,8 @@ struct verification {
 typedef bool (*node_step)(struct verify_job *job, const struct target_node *node,
                           struct error *err);
 
-static const char *say(const struct verification *verification, const char *english,
-                       const char *spanish)
+[[gnu::format_arg(2), gnu::format_arg(3)]] static const char *
+say(const struct verification *verification, const char *english, const char *spanish)
 {
     return verification->report->language == REPORT_SPANISH ? spanish : english;
 }
@@ -112,8 +112,8 @@ static void add_count(struct verification *verification, const struct target_nod
                       size_t count, const char *english, const char *spanish)
 {
     if (count > 0) {
-        report_add_finding(verification->report, REPORT_FAIL, EXIT_VERIFICATION, "%s: %zu %s",
-                           node->name, count, say(verification, english, spanish));
+        report_add_finding(verification->report, REPORT_FAIL, EXIT_VERIFICATION, "%s: %s: %zu",
+                           node->name, say(verification, english, spanish), count);
     }
 }
 
@@ -123,19 +123,19 @@ static struct audit_counts judge(struct verification *verification, const struct
 
     if (counts.lost > 0) {
         keep_lost(verification, node);
-        report_add_finding(verification->report, REPORT_FAIL, EXIT_VERIFICATION, "%s: %zu %s %s",
-                           node->name, counts.lost,
-                           say(verification, "acknowledged writes are lost; their ids are in",
-                               "escrituras confirmadas se perdieron; sus identificadores están "
-                               "en"),
-                           verification->lost_path);
+        report_add_finding(verification->report, REPORT_FAIL, EXIT_VERIFICATION,
+                           say(verification,
+                               "%s: acknowledged writes lost: %zu; their ids are in %s",
+                               "%s: escrituras confirmadas que se perdieron: %zu; sus "
+                               "identificadores están en %s"),
+                           node->name, counts.lost, verification->lost_path);
     }
-    add_count(verification, node, counts.twice, "writes are there more than once",
-              "escrituras están más de una vez");
-    add_count(verification, node, counts.unwritten, "writes are there although they were refused",
-              "escrituras están aunque fueron rechazadas");
-    add_count(verification, node, counts.strange, "rows are there that this run has not written",
-              "filas están que esta ejecución no escribió");
+    add_count(verification, node, counts.twice, "writes that are there more than once",
+              "escrituras que están más de una vez");
+    add_count(verification, node, counts.unwritten, "refused writes that are there all the same",
+              "escrituras rechazadas que sin embargo están");
+    add_count(verification, node, counts.strange, "rows that this run has not written",
+              "filas que esta ejecución no escribió");
     if (!(verification->report->unwritten >= (double)counts.unwritten)) {
         verification->report->unwritten = (double)counts.unwritten; /* of the worst node */
     }

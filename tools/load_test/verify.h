@@ -18,11 +18,12 @@
 /* Waits (plan->wait_node) for nodes that are down and (plan->verify_timeout) for replicas to have
  * replayed what the primary has flushed, then counts on every node.  Fills the report's counts
  * (acknowledged, lost, twice, unwritten, unknown_there, primary_*, replicas[].is_checked, lost,
- * twice, verify_seconds), adds findings (exit 4 for lost or twice, exit 1 for a node that could not
- * be checked), and writes the ids of lost rows to plan->output/load_test-lost-SEED.csv.  Sets
- * committed_utc in the records where the primary tracks commit timestamps.  When not every node
- * could be checked, the acknowledgements go to plan->output/load_test-acks-SEED.csv for `load_test
- * verify`. False only when it could not be done at all. */
+ * twice, verify_seconds), adds findings (exit 4 for lost, twice, unwritten, or a row of nobody's;
+ * exit 1 for a node that could not be checked), and writes the ids of lost rows to
+ * plan->output/load_test-lost-SEED.csv.  Sets committed_utc in the records where the primary tracks
+ * commit timestamps.  When not every node could be checked, the acknowledgements go to
+ * plan->output/load_test-acks-SEED.csv for `load_test verify`. False only when it could not be done
+ * at all. */
 [[nodiscard]] bool verify_run(const struct run_plan *plan, const struct target *target,
                               struct interrupt *interrupt, struct write_log *writes,
                               struct run_report *report, struct error *err);

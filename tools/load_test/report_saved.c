@@ -52,11 +52,11 @@ static bool may_be_key(const struct run_report *report, size_t replica)
 
 static void add_replica(const struct run_report *report, size_t replica, struct metrics *metrics)
 {
-    char key[KEY_SIZE], name[REPORT_METRIC_SIZE];
-    if (may_be_key(report, replica)) {
-        snprintf(key, sizeof key, "%s", report->replicas[replica].name);
-    } else {
-        snprintf(key, sizeof key, "replica%zu", replica + 1);
+    char place[KEY_SIZE], name[REPORT_METRIC_SIZE];
+    const char *key = report->replicas[replica].name;
+    if (!may_be_key(report, replica)) {
+        snprintf(place, sizeof place, "replica%zu", replica + 1);
+        key = place;
     }
     for (size_t i = 0; i < report_replica_metric_count; i++) {
         const struct report_metric_row *row = &report_replica_metrics[i];

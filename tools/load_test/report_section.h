@@ -1,4 +1,10 @@
-/* load_test/report_section: the sections of the text report, one file for a few of them each. */
+/* load_test/report_section: the sections of the text report.
+ *
+ * Between the files of report_text only: each writes what a reader asks at one
+ * glance, begins with a blank line and is left out when it has nothing to say.
+ * They borrow the report, own nothing, and cannot fail but by lack of memory,
+ * which the page's text remembers.
+ */
 #pragma once
 
 #include "load_test/report_page.h"

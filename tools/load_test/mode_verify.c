@@ -1,7 +1,7 @@
 /* `load_test verify FILE`: counts again what a run could not count, for a node was away then. */
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "load_test/mode.h"
@@ -99,11 +99,14 @@ static void name_nodes(const struct target *target, struct run_report *report)
  * renamed it. */
 static uint64_t seed_of(const char *path)
 {
+    static const char prefix[] = "load_test-acks-";
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
-    uint64_t seed;
 
-    return sscanf(name, "load_test-acks-%" SCNu64, &seed) == 1 ? seed : 0;
+    if (strncmp(name, prefix, sizeof prefix - 1) != 0) {
+        return 0;
+    }
+    return strtoull(name + sizeof prefix - 1, NULL, 10);
 }
 
 static int verify_file(const char *path, struct run_plan *plan, enum report_language language,
@@ -157,7 +160,7 @@ int mode_verify(int argc, char **argv)
     struct target target = {0};
     struct interrupt interrupt = {.fd = -1};
     struct error err = {0};
-    const char *path = NULL;
+    const char *path = "";
     int status;
 
     pick_options(rows);

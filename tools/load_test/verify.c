@@ -251,3 +251,14 @@ bool verify_run(const struct run_plan *plan, const struct target *target,
     report->verify_seconds = (double)(clock_now() - started) / (double)CLOCK_SECOND;
     return true;
 }
+
+bool verify_is_unfinished(const struct run_report *report)
+{
+    /* Not measured is NAN, which is not 0: a run without verification has left nothing. */
+    bool is_unfinished = report->primary_checked == 0;
+
+    for (size_t i = 0; i < report->replica_count; i++) {
+        is_unfinished = is_unfinished || report->replicas[i].is_checked == 0;
+    }
+    return is_unfinished;
+}

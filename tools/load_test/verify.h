@@ -28,6 +28,9 @@
                               struct interrupt *interrupt, struct write_log *writes,
                               struct run_report *report, struct error *err);
 
+/* Whether verify_run() had to leave a node unchecked: then the table is still needed. */
+[[nodiscard]] bool verify_is_unfinished(const struct run_report *report);
+
 /* The file that `load_test verify FILE` reads: the table's name, then writer, sequence and state of
  * each settled write. */
 [[nodiscard]] bool verify_save(const char *path, const char *table, const struct write_log *writes,

@@ -214,7 +214,7 @@ static void print_rows(const struct lab_state *state, const struct shop_rows *co
 
 static bool fill(struct demo *demo, const struct lab_state *state, struct error *err)
 {
-    struct shop_rows counts[SHARDS_MAX];
+    struct shop_rows counts[SHARDS_MAX] = {0};
     int64_t strays = 0;
     int64_t began = clock_now();
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <libgen.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { WORDS_MAX = 64 };
 
 static bool is_program(const char *path)
 {
@@ -57,6 +58,19 @@ bool spawn_find(const char *name, char path[SPAWN_PATH_SIZE], struct error *err)
     return error_hint(err, "./dev build makes it; an installed reparto has it beside itself");
 }
 
+/* execv() takes pointers that it could write through, though it does not. */
+static void execute(const char *const *argv)
+{
+    char *words[WORDS_MAX + 1] = {0};
+    size_t count = 0;
+
+    while (argv[count] != NULL && count < WORDS_MAX) {
+        count++;
+    }
+    memcpy(words, argv, count * sizeof *words);
+    execv(words[0], words);
+}
+
 pid_t spawn_start(const char *const *argv, bool is_apart, struct error *err)
 {
     pid_t parent = getpid();
@@ -73,7 +87,7 @@ pid_t spawn_start(const char *const *argv, bool is_apart, struct error *err)
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() == parent) {
-        execv(argv[0], (char **)(uintptr_t)argv); /* execv does not write to them */
+        execute(argv);
     }
     _exit(127);
 }

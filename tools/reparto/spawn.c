@@ -68,7 +68,7 @@ static void execute(const char *const *argv)
         count++;
     }
     memcpy(words, argv, count * sizeof *words);
-    execv(words[0], words);
+    execv(argv[0], words);
 }
 
 pid_t spawn_start(const char *const *argv, bool is_apart, struct error *err)

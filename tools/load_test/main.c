@@ -11,6 +11,7 @@ static const struct mode {
     int (*run)(int argc, char **argv);
 } modes[] = {
     {"run", mode_run},
+    {"sharded-writes", mode_sharded_writes},
     {"verify", mode_verify},
 };
 

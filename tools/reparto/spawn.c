@@ -1,5 +1,6 @@
 #include "reparto/spawn.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libgen.h>
 #include <signal.h>
@@ -64,6 +65,7 @@ static void execute(const char *const *argv)
     char *words[WORDS_MAX + 1] = {0};
     size_t count = 0;
 
+    assert(argv[0] != NULL);
     while (argv[count] != NULL && count < WORDS_MAX) {
         count++;
     }

@@ -6,7 +6,7 @@
 
 #include "common/terminal.h"
 
-static bool cannot_write(const char *what, int code, struct error *err)
+bool output_error(const char *what, int code, struct error *err)
 {
     error_set(err, code == ENOSPC ? "53100" : "58030", "cannot write %s: %s", what, strerror(code));
     return code == ENOSPC ? error_hint(err, "make room on the disk, or choose another place")
@@ -21,7 +21,7 @@ static bool write_all(FILE *out, const struct text *text, const char *what, stru
     errno = 0;
     fputs(text_cstr(text), out);
     if (fflush(out) != 0 || ferror(out)) {
-        return cannot_write(what, errno, err);
+        return output_error(what, errno, err);
     }
     return true;
 }
@@ -35,11 +35,11 @@ bool output_file(const char *path, const struct text *text, struct error *err)
 {
     FILE *out = fopen(path, "we");
     if (out == NULL) {
-        return cannot_write(path, errno, err);
+        return output_error(path, errno, err);
     }
     bool is_ok = write_all(out, text, path, err);
     if (fclose(out) != 0 && is_ok) {
-        return cannot_write(path, errno, err);
+        return output_error(path, errno, err);
     }
     return is_ok;
 }

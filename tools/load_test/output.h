@@ -18,3 +18,6 @@
 
 /* Writes all of `text` to the file `path`, replacing it.  53100 on a full disk, 58030 else. */
 [[nodiscard]] bool output_file(const char *path, const struct text *text, struct error *err);
+
+/* "cannot write WHAT: reason of errno `code`", 53100 on a full disk, 58030 else.  Returns false. */
+bool output_error(const char *what, int code, struct error *err);

@@ -11,9 +11,9 @@
  *     END 2 settings, 2 metrics, 3 repetitions
  *
  * One line per metric: name, unit, then the value of each repetition; "?" is
- * "not measured".  The END line counts, so that a file that was cut off, or
- * pasted together, is refused.  JSON reports carry the same under "settings"
- * (an object of texts) and "metrics" (an array of {name, unit, values}).
+ * "not measured", "inf" is "never" (a percentile beyond the end of the run).  The END line counts,
+ * so that a file that was cut off, or pasted together, is refused.  JSON reports carry the same
+ * under "settings" (an object of texts) and "metrics" (an array of {name, unit, values}).
  *
  * Limits: SAVED_FILE_MAX bytes, SAVED_SETTINGS_MAX settings, METRICS_MAX
  * metrics, SAVED_REPETITIONS_MAX repetitions; more is refused, with the line.

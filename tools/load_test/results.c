@@ -296,9 +296,7 @@ static void judge_failures(struct making *making)
     int code = may_fail ? 0 : 1;
 
     if (report->is_interrupted) {
-        report_add_finding(report, REPORT_NOTE, 1,
-                           is_spanish(making) ? "INTERRUMPIDO: lo medido hasta entonces"
-                                              : "INTERRUPTED: what was measured until then");
+        report_add_finding(report, REPORT_NOTE, 1, "%s", ""); /* the page says it */
     }
     if (report->writes_failed + report->writes_unknown > 0) {
         report_add_finding(
@@ -332,44 +330,35 @@ static void judge_failures(struct making *making)
     }
 }
 
-/* Late, though the tool had time to spare: then others had the cores. */
-static const char *why_late(const struct making *making, bool is_busy)
-{
-    if (is_spanish(making)) {
-        return is_busy ? "el límite fue esta herramienta, no PostgreSQL"
-                       : "los núcleos de esta máquina estaban ocupados";
-    }
-    return is_busy ? "this tool, not PostgreSQL, was the limit" : "this machine's cores were taken";
-}
-
 static void judge_tool(struct making *making)
 {
     struct run_report *report = making->report;
     const struct results *results = making->results;
-    const double late_limit = 0.01, busy_limit = 0.9;
-    double busy = results->writes->cpu / results->wall;
 
     report->cpu = results->cpu;
     report->cpu_thread =
         fmax(results->writes->cpu, fmax(results->reads->cpu, results->samples->cpu)) /
         results->wall;
-    if (report->late_share > late_limit) {
+    switch (report_tool(report)) {
+    case REPORT_TOOL_FREE: return;
+    case REPORT_TOOL_BUSY:
         report_add_finding(
             report, REPORT_SLOW, 0,
             is_spanish(making)
-                ? "%.0f de %.0f escrituras salieron tarde con una conexión libre: %s (hilo que "
-                  "escribe: %.0f %% de un núcleo); pruebe --rate menor"
-                : "%.0f of %.0f writes were sent late with a connection free: %s (writing "
-                  "thread: %.0f %% of a core); try a lower --rate",
-            report->writes_late, report->writes_done, why_late(making, busy > busy_limit),
-            100 * busy);
-    } else if (busy > busy_limit) {
+                ? "el límite fue esta herramienta, no PostgreSQL: un hilo usó %.0f %% de un núcleo"
+                : "this tool, not PostgreSQL, was the limit: a thread used %.0f %% of a core",
+            100 * report->cpu_thread);
+        return;
+    case REPORT_TOOL_LATE:
         report_add_finding(
             report, REPORT_SLOW, 0,
             is_spanish(making)
-                ? "el hilo que escribe usó %.0f %% de un núcleo: esta herramienta fue el límite"
-                : "the writing thread used %.0f %% of a core: this tool was the limit",
-            100 * busy);
+                ? "%.0f de %.0f escrituras salieron tarde con una conexión libre: los núcleos de "
+                  "esta máquina estaban ocupados; pruebe --rate menor"
+                : "%.0f of %.0f writes were sent late with a connection free: this machine's cores "
+                  "were taken; try a lower --rate",
+            report->writes_late, report->writes_done);
+        return;
     }
 }
 

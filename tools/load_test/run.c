@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "load_test/ask.h"
@@ -291,6 +291,8 @@ static void note_plan(struct run *run)
         snprintf(report->replicas[i].name, sizeof report->replicas[i].name, "%s", node->name);
         snprintf(report->replicas[i].place, sizeof report->replicas[i].place, "%s", node->place);
     }
+    report_set(report, "machine", "%ld cores, %ld MiB", sysconf(_SC_NPROCESSORS_ONLN),
+               sysconf(_SC_PHYS_PAGES) / 1024 * sysconf(_SC_PAGESIZE) / 1024);
     report_set(report, "seed", "%" PRIu64, plan->seed);
     report_set(report, "loop", "%s", plan->is_closed ? "closed" : "open");
     report_set(report, "writers", "%d", plan->writers);

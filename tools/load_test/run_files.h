@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/error.h"
 #include "base/histogram.h"
 #include "load_test/record.h"
 #include "load_test/report.h"

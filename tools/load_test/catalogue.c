@@ -6,7 +6,7 @@
 static const char *const texts[CATALOGUE_COUNT][2] = {
     [TEXT_TITLE] = {"load_test {1}, seed {2}, {3}, {4} s warm-up + {5} s",
                     "load_test {1}, semilla {2}, {3}, {4} s de calentamiento + {5} s"},
-    [TEXT_OPEN_LOOP] = {"open loop (Poisson)", "bucle abierto (Poisson)"},
+    [TEXT_OPEN_LOOP] = {"open loop", "bucle abierto"},
     [TEXT_CLOSED_LOOP] = {"closed loop", "bucle cerrado"},
     [TEXT_STARTED] = {"started", "inicio"},
     [TEXT_PRIMARY] = {"primary", "primario"},

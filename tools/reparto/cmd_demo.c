@@ -124,9 +124,10 @@ static bool start_lab(struct demo *demo, struct error *err)
     snprintf(shards, sizeof shards, "%ld", demo->shards);
     snprintf(replicas, sizeof replicas, "%ld", demo->replicas);
     snprintf(port, sizeof port, "%ld", demo->port);
-    const char *argv[ARGUMENTS_MAX] = {demo->reparto, "lab",      "up",   "--foreground", "--dir",
-                                       demo->place,   "--shards", shards, "--replicas",   replicas};
-    int at = 10;
+    const char *argv[ARGUMENTS_MAX] = {demo->reparto, "lab",       "up",       "--foreground",
+                                       "--dir",       demo->place, "--shards", shards,
+                                       "--replicas",  replicas,    "--brief"};
+    int at = 11;
     if (demo->port != 0) {
         argv[at++] = "--port";
         argv[at++] = port;

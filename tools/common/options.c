@@ -50,6 +50,22 @@ static bool unknown_option(const struct option_table *table, const char *name, s
     return false;
 }
 
+int options_unknown_word(const char *program, const char *kind, const char *word,
+                         const char *const *names)
+{
+    struct error err = {0};
+    const char *nearest = options_nearest(word, names);
+
+    error_set(&err, "42601", "unknown %s \"%s\"", kind, word);
+    if (nearest != NULL) {
+        error_hint(&err, "did you mean %s? '%s --help' lists all", nearest, program);
+    } else {
+        error_hint(&err, "'%s --help' lists all", program);
+    }
+    error_print(&err, program, stderr);
+    return 2;
+}
+
 bool options_integer(const char *text, long min, long max, long *number)
 {
     char *end;

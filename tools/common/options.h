@@ -67,4 +67,9 @@ enum options_result { OPTIONS_OK, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_BAD };
 /* The name among `names` (NULL-terminated) nearest to `word`, or NULL when none is near. */
 [[nodiscard]] const char *options_nearest(const char *word, const char *const *names);
 
+/* Prints `PROGRAM: unknown KIND "WORD"` to stderr, with the nearest of `names` (NULL-terminated)
+ * and the help to call as its hint.  Returns 2, the exit status of wrong usage. */
+int options_unknown_word(const char *program, const char *kind, const char *word,
+                         const char *const *names);
+
 void options_help(const struct option_table *table, FILE *out);

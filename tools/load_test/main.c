@@ -24,13 +24,7 @@ static int unknown_mode(const char *word)
     for (size_t i = 0; i < MODE_COUNT; i++) {
         names[i] = modes[i].name;
     }
-    const char *nearest = options_nearest(word, names);
-    fprintf(stderr, "load_test: unknown mode \"%s\"\n  hint: ", word);
-    if (nearest != NULL) {
-        fprintf(stderr, "did you mean %s? ", nearest);
-    }
-    fprintf(stderr, "'load_test --help' lists modes and options\n");
-    return 2;
+    return options_unknown_word("load_test", "mode", word, names);
 }
 
 int main(int argc, char **argv)

@@ -562,13 +562,7 @@ static int unknown_command(const char *word)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         names[i] = commands[i].name;
     }
-    const char *nearest = options_nearest(word, names);
-    fprintf(stderr, "reparto lab: unknown command \"%s\"\n  hint: ", word);
-    if (nearest != NULL) {
-        fprintf(stderr, "did you mean %s? ", nearest);
-    }
-    fprintf(stderr, "'reparto lab --help' lists all commands\n");
-    return USAGE;
+    return options_unknown_word("reparto lab", "command", word, names);
 }
 
 static int run_command(const struct lab_command *command, int argc, char **argv)

@@ -43,13 +43,7 @@ static int unknown_command(const char *word)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         names[i] = commands[i].name;
     }
-    const char *nearest = options_nearest(word, names);
-    fprintf(stderr, "reparto: unknown command \"%s\"\n  hint: ", word);
-    if (nearest != NULL) {
-        fprintf(stderr, "did you mean %s? ", nearest);
-    }
-    fprintf(stderr, "'reparto --help' lists all commands\n");
-    return 2;
+    return options_unknown_word("reparto", "command", word, names);
 }
 
 int main(int argc, char **argv)

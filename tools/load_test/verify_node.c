@@ -40,10 +40,13 @@ static char *ask_value(const struct verify_job *job, PGconn *connection, const c
 static bool ask_flushed(struct verify_job *job, PGconn *connection, struct error *err)
 {
     /* With synchronous_commit=off an acknowledged commit may not be flushed yet; a commit of our
-     * own that is, is behind all of them.  `local`: no replica is waited for, which may be down. */
-    static const char *const steps[] = {
-        "SELECT pg_is_in_recovery()", "SET synchronous_commit = local",
-        "SELECT pg_current_xact_id()", "SELECT pg_current_wal_flush_lsn()"};
+     * own that is, is behind all of them.  It must have written something before its commit record:
+     * PostgreSQL doesn't flush one that only took an id.  `local`: no replica is waited for, which
+     * may be down. */
+    static const char *const steps[] = {"SELECT pg_is_in_recovery()",
+                                        "SET synchronous_commit = local",
+                                        "SELECT pg_logical_emit_message(true, 'load_test', '')",
+                                        "SELECT pg_current_wal_flush_lsn()"};
 
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         PGresult *row =

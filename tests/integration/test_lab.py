@@ -299,6 +299,22 @@ class Failover(unittest.TestCase):
         self.assertFalse(processes_in(lab.parent))
         self.assertFalse(lab.parent.exists())
 
+    def test_a_kill_returns_when_all_is_dead_though_the_machine_is_busy(self):
+        """A process that is ending has no working directory for a while before it is a zombie."""
+        with Lab(replicas=0) as lab:
+            busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(6)]
+            try:
+                for _ in range(3):
+                    pids = processes_in(lab.nodes()["p"]["data"])
+                    self.assertGreaterEqual(len(pids), 5)
+                    lab.run("kill", "p")
+                    self.assertEqual([p for p in pids if process_state(p)], [])
+                    lab.run("start", "p")
+            finally:
+                for process in busy:
+                    process.kill()
+                    process.wait()
+
     def test_a_replica_that_is_behind_is_not_promoted(self):
         with Lab(replicas=2) as lab:
             lab.psql("p", "CREATE TABLE t (n int)")

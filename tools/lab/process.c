@@ -169,21 +169,10 @@ static bool read_stat(pid_t pid, struct process_seen *seen)
     return true;
 }
 
-static bool lies_in(pid_t pid, const char *directory, bool below)
+static bool lies_in(const char *path, const char *directory, bool below)
 {
-    char link[64], path[PATH_MAX];
     size_t size = strlen(directory);
 
-    snprintf(link, sizeof link, "/proc/%d/cwd", (int)pid);
-    ssize_t length = readlink(link, path, sizeof path - 1);
-    if (length < 0) {
-        return false; /* gone, or somebody else's */
-    }
-    path[length] = '\0';
-    char *deleted = strstr(path, " (deleted)");
-    if (deleted != NULL) {
-        *deleted = '\0';
-    }
     return strncmp(path, directory, size) == 0 &&
            (path[size] == '\0' || (below && path[size] == '/'));
 }
@@ -216,10 +205,27 @@ struct place {
     bool below;
 };
 
+/* A process that is ending gives its directory back some time before it is a zombie.  While it
+ * has a parent in the directory that one is seen; after it, it is a child of the subreaper. */
 static bool matches_place(const struct process_seen *seen, const void *context)
 {
     const struct place *place = context;
-    return seen->pid != getpid() && lies_in(seen->pid, place->directory, place->below);
+    char link[64], path[PATH_MAX];
+
+    if (seen->pid == getpid()) {
+        return false;
+    }
+    snprintf(link, sizeof link, "/proc/%d/cwd", (int)seen->pid);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    if (length < 0) { /* ending, or somebody else's */
+        return errno == ENOENT && seen->parent == getpid();
+    }
+    path[length] = '\0';
+    char *deleted = strstr(path, " (deleted)");
+    if (deleted != NULL) {
+        *deleted = '\0';
+    }
+    return lies_in(path, place->directory, place->below);
 }
 
 size_t process_find(const char *directory, bool below, struct process_seen seen[PROCESS_SEEN_MAX])

@@ -31,6 +31,8 @@ for line in listing.read_text().splitlines() if listing.exists() else []:
         bad += filter(None, [fresh(path, command)])
 
 for page in sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "docker").rglob("*.md")]):
+    if "templates" in page.parts:
+        continue  # their links are seen from where the filled-in page stands
     checked += 1
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
     for target in re.findall(r"\]\(([^)#\s]+)", text):

@@ -1,7 +1,6 @@
 /* load_test/expect: thresholds that fail a run.
  *
- * `visible.p99<50ms` holds or not against the metrics of a run (--expect);
- * `write.p99 > +20%` holds or not against the change between two (--fail-if).
+ * `visible.p99<50ms` holds or not against the metrics of a run (--expect).
  * Pure: parses and judges, prints nothing.
  */
 #pragma once
@@ -23,7 +22,6 @@ enum expect_unit {
     EXPECT_UNIT_MS,   /* times are kept in ms, whatever they were written in */
     EXPECT_UNIT_RATE, /* /s */
     EXPECT_UNIT_PERCENT,
-    EXPECT_UNIT_POINTS, /* of a percentage; only for changes */
     EXPECT_UNIT_BYTES,
 };
 
@@ -39,14 +37,11 @@ struct expect {
  * s, min, /s, %, B, kB, MB.  42601 says what was wrong, with an example. */
 [[nodiscard]] bool expect_parse(const char *text, struct expect *expect, struct error *err);
 
-/* Reads `write.p99 > +20%`: the limit has a sign; `points` is a unit too. */
-[[nodiscard]] bool expect_parse_change(const char *text, struct expect *expect, struct error *err);
-
 /* Whether the metric is there and has that unit.  42704 for an unknown name,
  * with "did you mean" or the names there are; 42804 for a unit that is not the
  * metric's. */
-[[nodiscard]] bool expect_check(const struct expect *expect, const struct metrics *metrics,
-                                struct error *err);
+[[nodiscard]] bool expect_fits(const struct expect *expect, const struct metrics *metrics,
+                               struct error *err);
 
 /* Whether `value`, in the metric's unit, satisfies the operator and the limit.  What was not
  * measured satisfies nothing. */
@@ -55,13 +50,6 @@ struct expect {
 enum { EXPECT_LINE_SIZE = 240 };
 
 /* Judges one run.  True when it is as expected; false writes the reason, "visible.p99 61.2
- * ms, expected < 50 ms", without "FAIL" before it.  expect_check() must have passed. */
+ * ms, expected < 50 ms", without "FAIL" before it.  expect_fits() must have passed. */
 [[nodiscard]] bool expect_judge(const struct expect *expect, const struct metrics *metrics,
                                 char line[EXPECT_LINE_SIZE]);
-
-/* Judges a change from `before` to `after` of a metric in `unit`: true when the
- * fail-if condition is met; `*change` is the change in the condition's terms
- * (percent, points, or the metric's unit).  A percentage can't change by
- * percent: 42804.  A change from 0 by percent is infinite. */
-[[nodiscard]] bool expect_change(const struct expect *expect, const char *unit, double before,
-                                 double after, bool *is_met, double *change, struct error *err);

@@ -10,10 +10,8 @@ static const struct mode {
     const char *name;
     int (*run)(int argc, char **argv);
 } modes[] = {
-    {"compare", mode_compare},
-    {"policies", mode_policies},
-    {"run", mode_run},
-    {"sharded-writes", mode_sharded_writes},
+    {"compare", mode_compare}, {"policies", mode_policies},
+    {"run", mode_run},         {"sharded-writes", mode_sharded_writes},
     {"verify", mode_verify},
 };
 

@@ -27,7 +27,9 @@ void metrics_add(struct metrics *metrics, double value, const char *unit, const 
     vsnprintf(row->name, sizeof row->name, name_format, args);
     va_end(args);
     for (char *at = row->name; *at != '\0'; at++) {
-        *at = is_name_byte(*at) ? *at : '_';
+        if (!is_name_byte(*at)) {
+            *at = '_';
+        }
     }
     snprintf(row->unit, sizeof row->unit, "%s", unit);
     row->value = value;

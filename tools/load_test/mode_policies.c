@@ -143,7 +143,7 @@ static int run_all(const struct load_options *options, const struct policies_pla
                    enum report_language language, const struct target *target,
                    struct interrupt *interrupt, struct error *err)
 {
-    struct policy_result results[POLICY_COUNT];
+    struct policy_result results[POLICY_COUNT] = {0};
     struct run_report checked;
     double rate = 0;
     int status = 1;
@@ -193,7 +193,7 @@ int mode_policies(int argc, char **argv)
         .row_count = OPTION_COUNT + 1,
         .epilogue = epilogue};
     struct policies_options options = {0};
-    struct policies_plan plan;
+    struct policies_plan plan = {0};
     struct option_list words = {0};
     enum report_language language = REPORT_ENGLISH;
     struct target target = {0};

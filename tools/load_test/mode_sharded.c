@@ -141,6 +141,18 @@ static bool choose(const char *name, enum shard_scheme schemes[SHARDED_SCHEME_MA
     return nearest != NULL ? error_hint(err, "did you mean %s?", nearest) : false;
 }
 
+static bool tell_what_is_left(const struct sharded_plan *plan, const struct sharded_result *result,
+                              struct error *err)
+{
+    for (size_t i = 0; i < plan->shard_count; i++) {
+        if (result->rows[i].is_left) {
+            error_hint(err, "%s may still have the table %s: drop it", plan->shards[i].name,
+                       result->table);
+        }
+    }
+    return false;
+}
+
 static bool run_schemes(const struct sharded_plan *plan, const struct sharded_options *options,
                         const enum shard_scheme *schemes, size_t count,
                         struct sharded_result *results, struct interrupt *interrupt,
@@ -157,13 +169,7 @@ static bool run_schemes(const struct sharded_plan *plan, const struct sharded_op
             continue;
         }
         if (!sharded_write(plan, interrupt, &progress, &results[i], err)) {
-            for (size_t j = 0; j < plan->shard_count; j++) {
-                if (results[i].rows[j].is_left) {
-                    error_hint(err, "%s may still have the table %s: drop it", plan->shards[j].name,
-                               results[i].table);
-                }
-            }
-            return false;
+            return tell_what_is_left(plan, &results[i], err);
         }
     }
     return true;

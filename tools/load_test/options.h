@@ -21,12 +21,11 @@ struct load_options {
     long writers, readers, writes;
     int64_t duration, warmup;
     double rate, read_rate, sample_rate;
-    bool is_closed, keep_table, no_verify, allow_failures, quiet;
+    bool is_closed, keep_table, no_data, no_verify, allow_failures, quiet;
     const char *seed, *read_from, *synchronous_commit;
     int64_t timeout, verify_timeout, wait_node;
     const char *json, *csv, *hgrm, *log, *output, *lang, *label;
-    struct option_list expects;  /* --expect: judged by expect.h */
-    struct option_list fail_ifs; /* --fail-if of compare */
+    struct option_list expects; /* --expect: judged by expect.h */
     long repeat;
 };
 

@@ -1,9 +1,11 @@
 #include "load_test/output.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/statistics.h"
 #include "common/terminal.h"
 
 bool output_error(const char *what, int code, struct error *err)
@@ -44,14 +46,49 @@ bool output_file(const char *path, const struct text *text, struct error *err)
     return is_ok;
 }
 
-bool output_report(const struct run_report *report, const char *json, struct error *err)
+/* "writes/s over 5 runs: median 801, 780 to 812", and the same of the lag. */
+static void append_spread(const struct saved *all, const char *name, bool is_spanish,
+                          struct text *text)
+{
+    const struct saved_metric *metric = saved_find(all, name);
+    double values[SAVED_REPETITIONS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; metric != NULL && i < all->repetitions; i++) {
+        if (isfinite(metric->values[i])) {
+            values[count++] = metric->values[i];
+        }
+    }
+    if (count == 0) {
+        return;
+    }
+    double median = statistics_median(values, count); /* sorts them */
+    text_appendf(text,
+                 is_spanish ? "  %-14s en %zu corridas: mediana %.4g, de %.4g a %.4g\n"
+                            : "  %-14s over %zu runs: median %.4g, from %.4g to %.4g\n",
+                 name, count, median, values[0], values[count - 1]);
+}
+
+bool output_report(const struct run_report *report, const struct saved *all, bool is_page_only,
+                   const char *json, struct error *err)
 {
     struct text text = {0}, document = {0};
+    bool is_spanish = report->language == REPORT_SPANISH;
 
-    report_write_text(report, terminal_has_color(stdout), &text);
+    report_write_page(report, terminal_has_color(stdout), &text);
+    if (all->repetitions > 1) {
+        text_append(&text, is_spanish ? "\nREPETICIONES\n" : "\nREPETITIONS\n");
+        append_spread(all, "writes.rate", is_spanish, &text);
+        append_spread(all, "reads.rate", is_spanish, &text);
+        append_spread(all, "visible.p99", is_spanish, &text);
+    }
+    if (!is_page_only) {
+        text_append(&text, "\n");
+        saved_write(all, &text);
+    }
     bool is_ok = output_text(&text, err);
     if (is_ok && json != NULL) {
-        report_write_json(report, &document);
+        report_write_json(report, all, &document);
         is_ok = output_file(json, &document, err);
     }
     text_done(&text);

@@ -8,10 +8,12 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "load_test/report.h"
+#include "load_test/saved.h"
 
-/* Prints the report and, when `json` is not NULL, writes it there too. */
-[[nodiscard]] bool output_report(const struct run_report *report, const char *json,
-                                 struct error *err);
+/* Prints the page of `report`, the last of the repetitions in `all`, then the DATA block of all
+ * unless `is_page_only`; and, when `json` is not NULL, writes that file too. */
+[[nodiscard]] bool output_report(const struct run_report *report, const struct saved *all,
+                                 bool is_page_only, const char *json, struct error *err);
 
 /* Writes all of `text` to stdout and flushes it. */
 [[nodiscard]] bool output_text(const struct text *text, struct error *err);

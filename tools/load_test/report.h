@@ -179,5 +179,7 @@ void report_write_page(const struct run_report *report, bool use_color, struct t
 /* report_saved.c: the page, and the DATA block of saved.h after it. */
 void report_write_text(const struct run_report *report, bool use_color, struct text *out);
 
-/* report_json.c: as docs/load_test.schema.json says.  Appends one object and a line break. */
-void report_write_json(const struct run_report *report, struct text *out);
+/* report_json.c: as docs/load_test.schema.json says.  Appends one object and a line break.  `all`:
+ * the repetitions whose last one the report is; NULL: the report is the only one. */
+struct saved;
+void report_write_json(const struct run_report *report, const struct saved *all, struct text *out);

@@ -70,7 +70,22 @@ static json_t *second_list(const struct run_report *report)
     return list;
 }
 
-static json_t *document(const struct run_report *report)
+/* Takes the metrics of `all`, or of the report alone when that is NULL. */
+static bool put_saved(const struct run_report *report, const struct saved *all, json_t *object)
+{
+    struct saved *own = all == NULL ? saved_create() : NULL;
+    if (all == NULL && own == NULL) {
+        return false;
+    }
+    if (own != NULL) {
+        report_to_saved(report, own);
+    }
+    bool is_ok = saved_write_json(own != NULL ? own : all, object);
+    free(own);
+    return is_ok;
+}
+
+static json_t *document(const struct run_report *report, const struct saved *all)
 {
     json_t *object =
         json_pack("{s:s, s:i, s:s, s:s, s:b, s:i, s:{s:s, s:s}, s:o, s:o, s:o, s:o}", "program",
@@ -79,23 +94,16 @@ static json_t *document(const struct run_report *report)
                   "primary", "name", report->primary_name, "place", report->primary_place,
                   "replicas", replica_list(report), "findings", finding_list(report), "errors",
                   error_list(report), "seconds", second_list(report));
-    struct saved *saved = saved_create();
-    bool is_ok = object != NULL && saved != NULL;
-    if (is_ok) {
-        report_to_saved(report, saved);
-        is_ok = saved_write_json(saved, object);
-    }
-    free(saved);
-    if (!is_ok) {
+    if (object != NULL && !put_saved(report, all, object)) {
         json_decref(object);
         return NULL;
     }
     return object;
 }
 
-void report_write_json(const struct run_report *report, struct text *out)
+void report_write_json(const struct run_report *report, const struct saved *all, struct text *out)
 {
-    json_t *object = document(report);
+    json_t *object = document(report, all);
     char *bytes =
         object != NULL ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(10)) : NULL;
     json_decref(object);

@@ -20,7 +20,11 @@ static void localize(char buffer[PAGE_NUMBER_SIZE], enum report_language languag
         if (i < digits && follows_digit && left % 3 == 0 && !is_scientific) {
             buffer[written++] = group;
         }
-        buffer[written++] = plain[i] == '.' ? point : plain[i];
+        buffer[written] = plain[i];
+        if (plain[i] == '.') {
+            buffer[written] = point;
+        }
+        written++;
     }
     buffer[written] = '\0';
 }
@@ -111,6 +115,15 @@ void page_section(struct report_page *page, enum catalogue_text title, size_t co
     text_append_repeated(page->out, " ", columns > wide ? columns - wide : 0);
 }
 
+static size_t columns_of_bytes(const char *bytes, size_t size)
+{
+    size_t columns = 0;
+    for (size_t i = 0; i < size; i++) {
+        columns += ((unsigned char)bytes[i] & 0xC0) != 0x80;
+    }
+    return columns;
+}
+
 void page_wrap(struct report_page *page, const char *string, size_t at, size_t indent)
 {
     static const char blanks[] = " \t\r\n";
@@ -133,10 +146,7 @@ void page_wrap(struct report_page *page, const char *string, size_t at, size_t i
             size_t taken = is_word_in ? size : fits;
             text_append(page->out, is_fresh ? "" : " ");
             text_append_bytes(page->out, string, taken);
-            at = PAGE_COLUMNS - room;
-            for (size_t i = 0; i < taken; i++) {
-                at += ((unsigned char)string[i] & 0xC0) != 0x80;
-            }
+            at = PAGE_COLUMNS - room + columns_of_bytes(string, taken);
             is_fresh = false;
             string += taken;
             size -= taken;

@@ -22,9 +22,13 @@ static bool write_file(const char *path, file_body *body, const struct run_repor
     }
     errno = 0;
     body(out, report, details);
-    bool has_failed = ferror(out) || fflush(out) != 0;
-    int code = errno;
-    has_failed = fclose(out) != 0 || has_failed;
+    bool has_failed = ferror(out) != 0;
+    has_failed = fflush(out) != 0 || has_failed;
+    int code = errno; /* the first failure's, as nothing resets it */
+    if (fclose(out) != 0) {
+        code = has_failed ? code : errno;
+        has_failed = true;
+    }
     return has_failed ? output_error(path, code != 0 ? code : EIO, err) : true;
 }
 

@@ -175,6 +175,17 @@ static bool read_block(struct reading *reading, struct error *err)
     return bad_line(reading, "the report was cut off: its END line is missing", err);
 }
 
+static bool check_rest(struct reading *reading, struct error *err)
+{
+    struct word line;
+    while (next_line(reading, &line)) {
+        if (line.size > 0) {
+            return bad_line(reading, "something follows the END line", err);
+        }
+    }
+    return true;
+}
+
 static bool read_text(struct reading *reading, struct error *err)
 {
     struct word line;
@@ -184,24 +195,19 @@ static bool read_text(struct reading *reading, struct error *err)
             if (!read_block(reading, err)) {
                 return false;
             }
-            while (next_line(reading, &line)) {
-                if (line.size > 0) {
-                    return bad_line(reading, "something follows the END line", err);
-                }
-            }
-            return true;
+            return check_rest(reading, err);
         }
     }
     error_set(err, "22000", "no report of load_test: the line \"DATA load_test 1\" is missing");
     return error_hint(err, "it stands near the end of what load_test prints");
 }
 
-static bool read_json_settings(struct saved *saved, const json_t *settings, struct error *err)
+static bool read_json_settings(struct saved *saved, json_t *settings, struct error *err)
 {
     const char *name;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)settings, name, value)
+    json_object_foreach(settings, name, value)
     {
         if (!json_is_string(value) || !metric_name_is_valid(name, strlen(name)) ||
             saved->setting_count == SAVED_SETTINGS_MAX) {

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/random.h"
@@ -20,7 +21,13 @@ bool sharded_key_index(const char *key, uint64_t count, uint64_t *index)
 {
     char again[SHARDED_KEY_SIZE];
 
-    if (sscanf(key, "user:%" SCNu64, index) != 1 || *index >= count) {
+    static const char prefix[] = "user:";
+    if (strncmp(key, prefix, sizeof prefix - 1) != 0) {
+        return false;
+    }
+    /* What strtoull() reads too kindly, a sign or an overflow, does not print as the key again. */
+    *index = strtoull(key + sizeof prefix - 1, NULL, 10);
+    if (*index >= count) {
         return false;
     }
     sharded_key(again, *index);

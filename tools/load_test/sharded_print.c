@@ -245,8 +245,9 @@ static json_t *shard_json(const struct sharded_shard *shard, const struct sharde
     json_object_set_new(object, "unknown", json_integer((json_int_t)rows->unknown));
     json_object_set_new(object, "counted",
                         rows->is_counted ? json_integer((json_int_t)rows->counted) : json_null());
-    json_object_set_new(object, "misplaced",
-                        json_integer((json_int_t)(rows->misplaced + rows->misplaced_sql)));
+    json_object_set_new(
+        object, "misplaced",
+        json_integer((json_int_t)rows->misplaced + (json_int_t)rows->misplaced_sql));
     json_object_set_new(object, "altered", json_integer((json_int_t)rows->altered));
     json_object_set_new(object, "doubled", json_integer((json_int_t)rows->doubled));
     json_object_set_new(object, "write_seconds", json_real(rows->write_seconds));

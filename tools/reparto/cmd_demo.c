@@ -244,11 +244,9 @@ static bool load(struct demo *demo, const struct lab_state *state, struct error 
     snprintf(keys, sizeof keys, "%ld", demo->keys);
 
     for (size_t i = 0; i < state->shard_count; i++) {
-        const char *const words[] = {"--shard",    state->shards[i].name,
-                                     "--rate",     rate,
-                                     "--duration", duration,
-                                     "--warmup",   "1s",
-                                     NULL};
+        const char *const words[] = {
+            "--shard", state->shards[i].name, "--rate", rate, "--duration", duration, "--warmup",
+            "1s",      "--no-data",           NULL};
         if (!run(demo, demo->load_test, words, err)) {
             return false;
         }

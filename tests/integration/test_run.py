@@ -1,7 +1,9 @@
 """load_test's plain run on a real lab: what it measures, what it says when servers fail, and that it leaves nothing."""
 import csv, json, pathlib, re, subprocess, sys, tempfile, time, unittest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/integration"), str(ROOT / "tests/lib")]
+import schema
 from lab import Lab, program, wait_until
 
 
@@ -54,6 +56,9 @@ class RunTest(unittest.TestCase):
             self.assertTrue(0 <= p50 <= top < 5000)
             self.assertEqual(self.metric(run.stdout, f"applied.{replica}.count"), writes)
         document = json.loads((self.path / "r.json").read_text())
+        known = json.loads((ROOT / "docs/load_test.schema.json").read_text())
+        self.assertEqual(schema.check(document, known), [])
+        self.assertNotEqual(schema.check({**document, "exit_code": 9}, known), [])
         self.assertEqual((document["exit_code"], document["interrupted"]), (0, False))
         named = {m["name"]: m["values"][0] for m in document["metrics"]}
         self.assertEqual(named["writes.done"], writes)
@@ -171,6 +176,35 @@ class RunTest(unittest.TestCase):
             run = self.run_it(*words, option, "/dev/full")
             self.assertEqual(run.returncode, 1, option)
             self.assertIn("No space left on device", run.stderr)
+
+    def test_expectations_are_judged_and_checked_before_the_run(self):
+        words = ("--duration", "0.5s", "--warmup", "0", "--rate", "100", "--no-data")
+        run = self.run_it(*words, "--expect", "visible.p99<60s", "--expect", "writes.rate>1", "--expect", "check.lost=0")
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        run = self.run_it(*words, "--expect", "visible.p99<0.001us")
+        self.assertEqual(run.returncode, 3, run.stdout + run.stderr)
+        self.assertRegex(run.stdout, r"(?m)^FAIL  visible\.p99 .* ms, expected < ")
+        run = self.run_it(*words, "--expect", "visibel.p99<5ms")
+        self.assertEqual((run.returncode, run.stdout), (2, ""))
+        self.assertIn("did you mean visible.p99?", run.stderr)
+        self.assertEqual(self.tables(), [])
+
+    def test_repetitions_are_compared(self):
+        for name, writers in (("a", "1"), ("b", "4")):
+            run = self.run_it("--duration", "0.3s", "--warmup", "0", "--closed", "--writers", writers, "--repeat", "2")
+            self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+            self.assertRegex(run.stdout, r"(?m)^END \d+ settings, \d+ metrics, 2 repetitions$")
+            (self.path / name).write_text(run.stdout)
+        command = [program("load_test"), "compare", str(self.path / "a"), str(self.path / "b")]
+        compared = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual((compared.returncode, compared.stderr), (0, ""))
+        self.assertRegex(compared.stdout, r"(?m)^writes/s +[\d,.]+ ± +\d+ % .* p=[\d.]+$")
+        self.assertIn("writers '1' -> '4'", compared.stdout)
+        self.assertTrue(all(len(line) <= 80 for line in compared.stdout.splitlines()), compared.stdout)
+        (self.path / "b").write_text((self.path / "b").read_text()[:-30])
+        compared = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual((compared.returncode, compared.stdout), (1, ""))
+        self.assertRegex(compared.stderr, r"/b: line \d+: ")
 
     def test_usage(self):
         for words, status in (((("--rat", "5"), 2)), (("--rate", "x"), 2), (("--closed", "--rate", "5"), 2),

@@ -47,7 +47,8 @@ enum { PROCESS_SEEN_MAX = 512 };
  * `below`, lies in it: a PostgreSQL server and all of its children run in the data
  * directory, whoever their parent is by now.  Children of ours that are ending and have
  * no directory any more count too: for a subreaper that has reaped the server they may be
- * what it left.  `directory` must have no symbolic link in it.  Returns how many were put into `seen`. */
+ * what it left.  `directory` must have no symbolic link in it.  Returns how many were put into
+ * `seen`. */
 [[nodiscard]] size_t process_find(const char *directory, bool below,
                                   struct process_seen seen[PROCESS_SEEN_MAX]);
 

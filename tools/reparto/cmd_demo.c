@@ -303,11 +303,15 @@ static bool choose_places(struct demo *demo, struct error *err)
 {
     const char *folder = getenv("TMPDIR");
 
-    if (demo->directory != NULL) {
-        snprintf(demo->place, sizeof demo->place, "%s", demo->directory);
-    } else {
-        snprintf(demo->place, sizeof demo->place, "%s/reparto-demo.%d",
-                 folder != NULL && folder[0] == '/' ? folder : "/tmp", (int)getpid());
+    char chosen[LAB_PATH_SIZE];
+    snprintf(chosen, sizeof chosen, "%s/reparto-demo.%d",
+             folder != NULL && folder[0] == '/' ? folder : "/tmp", (int)getpid());
+    if (!lab_directory(demo->directory != NULL ? demo->directory : chosen, demo->place, err)) {
+        return false;
+    }
+    if (lab_is_running(demo->place)) { /* ours would be refused, and we would use that one */
+        error_set(err, "55006", "a lab is running at %s already", demo->place);
+        return error_hint(err, "stop it with 'reparto lab down', or choose another --dir");
     }
     if (setenv("REPARTO_LAB", demo->place, 1) != 0) {
         return error_set(err, "53200", "out of memory");

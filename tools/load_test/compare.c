@@ -124,6 +124,17 @@ static void change_text(const struct page *page, enum compare_kind kind,
     }
 }
 
+/* One lost write in one repetition counts: neither a median nor a test may hide it. */
+static double most(const struct saved *saved, const char *name)
+{
+    double values[SAVED_REPETITIONS_MAX], worst = NAN;
+    size_t count = measured(saved, name, values);
+    for (size_t i = 0; i < count; i++) {
+        worst = fmax(worst, values[i]); /* fmax() takes the number beside a NaN */
+    }
+    return worst;
+}
+
 static bool print_row(const struct page *page, const char *label, const char *name,
                       enum compare_kind kind)
 {
@@ -135,6 +146,13 @@ static bool print_row(const struct page *page, const char *label, const char *na
     }
     if (isnan(change.before) && isnan(change.after)) {
         return true;
+    }
+    if (kind == COMPARE_COUNT) {
+        change = (struct compare_change){.before = most(page->before, name),
+                                         .after = most(page->after, name),
+                                         .spread_before = NAN,
+                                         .spread_after = NAN,
+                                         .p = NAN};
     }
     const char *unit = kind == COMPARE_SHARE ? " %" : "";
     text_append_left(page->out, label, LABEL_COLUMNS);
@@ -183,6 +201,21 @@ static bool is_about_the_run(const char *name)
     return false;
 }
 
+/* On a line of its own when it is long, and cut when it is longer than that. */
+static void print_side(const struct page *page, const char *before, const char *value)
+{
+    enum { SHORT = 20, LONG = 66 };
+    const char *text = value != NULL ? value : "?";
+    size_t size = strlen(text), kept = size;
+
+    if (size > LONG) {
+        for (kept = LONG; kept > 0 && ((unsigned char)text[kept] & 0xC0) == 0x80; kept--) {
+        }
+    }
+    text_appendf(page->out, "%s%s'%.*s%s'", size > SHORT ? "\n     " : "", before, (int)kept, text,
+                 kept < size ? "…" : "");
+}
+
 static void print_difference(const struct page *page, const char *name, bool *is_first)
 {
     const char *before = saved_setting(page->before, name),
@@ -195,8 +228,10 @@ static void print_difference(const struct page *page, const char *name, bool *is
         text_append(page->out, SAY("settings that differ\n", "ajustes que difieren\n"));
         *is_first = false;
     }
-    text_appendf(page->out, "  %s '%s' -> '%s'\n", name, before != NULL ? before : "?",
-                 after != NULL ? after : "?");
+    text_appendf(page->out, "  %s", name);
+    print_side(page, " ", before);
+    print_side(page, " -> ", after);
+    text_append(page->out, "\n");
 }
 
 static void print_settings(const struct page *page)
@@ -222,19 +257,23 @@ static void print_settings(const struct page *page)
 static void print_sameness(const struct page *page)
 {
     static const struct {
-        const char *setting, *same, *igual, *other, *otro;
-    } facts[] = {{"machine", "same machine", "la misma máquina", "another machine", "otra máquina"},
-                 {"seed", "same seed", "la misma semilla", "another seed", "otra semilla"},
+        const char *setting, *same, *igual, *other, *otro, *unknown, *ignoto;
+    } facts[] = {{"machine", "same machine", "la misma máquina", "another machine", "otra máquina",
+                  "machine not told", "máquina no dicha"},
+                 {"seed", "same seed", "la misma semilla", "another seed", "otra semilla",
+                  "seed not told", "semilla no dicha"},
                  {"postgresql", "same PostgreSQL", "el mismo PostgreSQL", "another PostgreSQL",
-                  "otro PostgreSQL"}};
+                  "otro PostgreSQL", "PostgreSQL not told", "PostgreSQL no dicho"}};
 
     for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++) {
         const char *before = saved_setting(page->before, facts[i].setting);
         const char *after = saved_setting(page->after, facts[i].setting);
-        bool is_same = before != NULL && after != NULL && strcmp(before, after) == 0;
-        text_appendf(page->out, "%s%s", i > 0 ? ", " : "",
-                     is_same ? SAY(facts[i].same, facts[i].igual)
-                             : SAY(facts[i].other, facts[i].otro));
+        const char *told = SAY(facts[i].unknown, facts[i].ignoto);
+        if (before != NULL && after != NULL) {
+            told = strcmp(before, after) == 0 ? SAY(facts[i].same, facts[i].igual)
+                                              : SAY(facts[i].other, facts[i].otro);
+        }
+        text_appendf(page->out, "%s%s", i > 0 ? ", " : "", told);
     }
     text_append(page->out, "\n");
 }
@@ -253,6 +292,29 @@ static void print_head(const struct page *page, const char *const names[2])
     }
     text_append_right(page->out, SAY("change", "cambio"), CHANGE_COLUMNS);
     text_append(page->out, "\n");
+}
+
+/* The smallest p that so many repetitions can give: 2 in all ways to mix them. */
+static double smallest_p(size_t a, size_t b)
+{
+    double ways = lgamma((double)(a + b) + 1) - lgamma((double)a + 1) - lgamma((double)b + 1);
+    return 2 / exp(ways);
+}
+
+static void print_limits(const struct page *page)
+{
+    size_t a = page->before->repetitions, b = page->after->repetitions;
+
+    if (saved_setting(page->before, "interrupted") != NULL ||
+        saved_setting(page->after, "interrupted") != NULL) {
+        text_append(page->out,
+                    SAY("one of them was interrupted: its figures are of a shorter time\n",
+                        "una fue interrumpida: sus cifras son de menos tiempo\n"));
+    }
+    if (!page->has_single && smallest_p(a, b) >= significant_p) {
+        text_append(page->out, SAY("too few repetitions for any p < 0.05: use --repeat 4 or more\n",
+                                   "muy pocas repeticiones para p < 0,05: use --repeat 4 o más\n"));
+    }
 }
 
 bool compare_print(const struct saved *before, const struct saved *after,
@@ -274,6 +336,7 @@ bool compare_print(const struct saved *before, const struct saved *after,
     text_append(out, "\n");
     print_settings(page);
     print_sameness(page);
+    print_limits(page);
     if (page->has_single) {
         text_append(
             out, SAY("one run on a side: no p, so the change may be chance; --repeat 5 tells\n",

@@ -45,10 +45,11 @@ for page in sorted((root / "docs/man").glob("*.1.scd")):
     if not program.is_file():
         bad.append(f"{page.relative_to(root)}: {program} is not built, so its options can't be compared")
         continue
-    commands = [[]]
-    if program.name == "reparto":
-        commands += [[name] for name in re.findall(r"^  ([a-z]+)  ", subprocess.run(
-            [program, "--help"], capture_output=True, text=True).stdout, flags=re.M)]
+    # Its commands: those that --help lists or shows in its usage and examples.
+    helped = subprocess.run([program, "--help"], capture_output=True, text=True).stdout
+    listed = set(re.findall(rf"^  ([a-z]+(?:-[a-z]+)*)  +\w", helped, flags=re.M))
+    listed |= set(re.findall(rf"^(?:usage:|  +) {name} ([a-z]+(?:-[a-z]+)*)\b", helped, flags=re.M))
+    commands = [[], *([command] for command in sorted(listed))]
     text = page.read_text().replace("\\", "")
     for command in commands:
         checked += 1

@@ -176,8 +176,13 @@ bool expect_judge(const struct expect *expect, const struct metrics *metrics,
     if (expect_holds(&same_unit, value)) {
         return true;
     }
-    snprintf(line, EXPECT_LINE_SIZE, "%s %s %s, expected %s %s %s", expect->metric,
-             isinf(value) ? "never" : metric_format(number, value), unit, signs[expect->operator],
-             metric_format(limit, same_unit.limit), unit);
+    const char *blank = unit[0] != '\0' ? " " : "";
+    const char *told = isnan(value)   ? "was not measured"
+                       : isinf(value) ? "never came"
+                                      : metric_format(number, value);
+    bool has_number = isfinite(value);
+    snprintf(line, EXPECT_LINE_SIZE, "%s %s%s%s, expected %s %s%s%s", expect->metric, told,
+             has_number ? blank : "", has_number ? unit : "", signs[expect->operator],
+             metric_format(limit, same_unit.limit), blank, unit);
     return false;
 }

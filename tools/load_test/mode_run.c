@@ -106,7 +106,19 @@ static int graver(int a, int b)
     return a;
 }
 
+/* What earlier repetitions found wrong, for the page of the last one. */
+struct carried {
+    int exit_code;
+    long run;
+    char text[REPORT_FINDING_SIZE];
+};
+
+enum { CARRIED_MAX = 16 };
+
 struct runs {
+    struct carried carried[CARRIED_MAX];
+    size_t carried_count;
+    long run; /* 1, 2, … */
     const struct load_options *options;
     struct run_plan plan;
     enum report_language language;
@@ -114,6 +126,29 @@ struct runs {
     struct interrupt interrupt;
     struct expectations expectations;
 };
+
+static void carry_findings(struct runs *runs, const struct run_report *report)
+{
+    for (size_t i = 0; i < report->finding_count && runs->carried_count < CARRIED_MAX; i++) {
+        if (report->findings[i].exit_code != 0) {
+            struct carried *carried = &runs->carried[runs->carried_count++];
+            carried->exit_code = report->findings[i].exit_code;
+            carried->run = runs->run;
+            memcpy(carried->text, report->findings[i].text, sizeof carried->text);
+        }
+    }
+}
+
+static void add_carried(const struct runs *runs, struct run_report *report)
+{
+    bool is_spanish = report->language == REPORT_SPANISH;
+    for (size_t i = 0; i < runs->carried_count; i++) {
+        const struct carried *carried = &runs->carried[i];
+        report_add_finding(report, REPORT_FAIL, carried->exit_code,
+                           is_spanish ? "corrida %ld de %ld: %.200s" : "run %ld of %ld: %.200s",
+                           carried->run, runs->options->repeat, carried->text);
+    }
+}
 
 /* One repetition; the last one is printed.  Returns its exit status, with `err` when it could not
  * be done. */
@@ -133,8 +168,13 @@ static int run_once(struct runs *runs, bool is_last, struct saved *all, struct e
                     is_last ? &files : NULL, err)) {
         judge(&runs->expectations, &report);
         report_to_saved(&report, all);
-        status = report_exit_code(&report);
         bool is_shown = is_last || report.is_interrupted;
+        if (is_shown) {
+            add_carried(runs, &report);
+        } else {
+            carry_findings(runs, &report);
+        }
+        status = report_exit_code(&report);
         if (is_shown && !output_report(&report, all, options->no_data, options->json, err)) {
             status = 1;
         }
@@ -154,6 +194,7 @@ static int run_all(struct runs *runs, struct error *err)
         return 1;
     }
     for (long i = 0; i < count && !runs->interrupt.is_asked && !error_is_set(err); i++) {
+        runs->run = i + 1;
         status = graver(status, run_once(runs, i + 1 == count, all, err));
         runs->plan.seed++;
     }

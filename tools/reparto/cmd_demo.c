@@ -109,7 +109,8 @@ static bool run(struct demo *demo, const char *program, const char *const *words
         text_appendf(&line, " %s", words[i]);
     }
     headline(demo, text_cstr(&line));
-    int status = spawn_run(argv, err);
+    const struct spawn_signals signals = {.last = &signal_stop};
+    int status = spawn_run(argv, &signals, err);
     if (status > 0 && signal_stop == 0) {
         error_set(err, "XX000", "'%s' ended with status %d", text_cstr(&line), status);
         error_hint(err, "its own message stands above");

@@ -57,22 +57,52 @@ static void print_help(void)
     }
 }
 
-/* Cuts `line` at its blanks.  Returns how many words there are, at most WORDS_MAX. */
-static size_t split(char *line, const char *words[WORDS_MAX])
+/* The word at *at, in place: blanks outside of quotes end it, the quotes go.  False when a
+ * quote is not closed. */
+static bool take_word(char **at)
 {
-    size_t count = 0;
-    char *word;
-    while ((word = strsep(&line, " \t\n")) != NULL) {
-        if (*word != '\0' && count < WORDS_MAX) {
-            words[count++] = word;
+    char *write = *at;
+    char *read = *at;
+    char quote = '\0';
+
+    for (; *read != '\0' && (quote != '\0' || strchr(" \t\n", *read) == NULL); read++) {
+        if (quote == '\0' && (*read == '\'' || *read == '"')) {
+            quote = *read;
+        } else if (*read == quote) {
+            quote = '\0';
+        } else {
+            *write++ = *read;
         }
     }
-    return count;
+    *at = *read != '\0' ? read + 1 : read;
+    *write = '\0';
+    return quote == '\0';
+}
+
+/* Cuts `line` at its blanks.  False, with a line to the user, when it makes no sense. */
+static bool split(char *line, const char *words[WORDS_MAX], size_t *count)
+{
+    for (*count = 0;;) {
+        line += strspn(line, " \t\n");
+        if (*line == '\0') {
+            return true;
+        }
+        if (*count == WORDS_MAX) {
+            printf("  more than %d words\n", WORDS_MAX);
+            return false;
+        }
+        words[(*count)++] = line;
+        if (!take_word(&line)) {
+            printf("  a quote is not closed\n");
+            return false;
+        }
+    }
 }
 
 static void run_row(const struct prompt_row *row, const char *const *words, size_t count,
-                    const char *reparto, const char *load_test)
+                    const char *reparto, const char *load_test, volatile sig_atomic_t *stop)
 {
+    const struct spawn_signals signals = {.last = stop, .is_interrupt_for_child = true};
     const char *argv[WORDS_MAX + 4] = {0};
     struct error err = {0};
     size_t at = 0;
@@ -84,12 +114,12 @@ static void run_row(const struct prompt_row *row, const char *const *words, size
     for (size_t i = row->kind == PROMPT_LOAD ? 1 : 0; i < count; i++) {
         argv[at++] = words[i];
     }
-    if (spawn_run(argv, &err) < 0) {
+    if (spawn_run(argv, &signals, &err) < 0) {
         error_print(&err, "demo", stderr);
     }
 }
 
-void prompt_run(const char *reparto, const char *load_test, const volatile sig_atomic_t *stop)
+void prompt_run(const char *reparto, const char *load_test, volatile sig_atomic_t *stop)
 {
     char *line = NULL;
     size_t capacity = 0;
@@ -103,8 +133,9 @@ void prompt_run(const char *reparto, const char *load_test, const volatile sig_a
             printf("\n");
             break;
         }
-        size_t count = split(line, words);
-        const struct prompt_row *row = count > 0 ? find(words[0]) : NULL;
+        size_t count;
+        const struct prompt_row *row =
+            split(line, words, &count) && count > 0 ? find(words[0]) : NULL;
         if (row == NULL) {
             continue;
         }
@@ -115,7 +146,7 @@ void prompt_run(const char *reparto, const char *load_test, const volatile sig_a
             print_help();
             continue;
         }
-        run_row(row, words, count, reparto, load_test);
+        run_row(row, words, count, reparto, load_test, stop);
     }
     free(line);
 }

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -25,6 +27,13 @@ enum { SPAWN_PATH_SIZE = 512 };
  * it; 127 when it could not be executed. */
 [[nodiscard]] int spawn_wait(pid_t child);
 
-/* Runs argv[0], a path, and waits.  Returns its exit status, 128 + N when
- * signal N ended it, or -1 with `err` when it could not be started. */
-[[nodiscard]] int spawn_run(const char *const *argv, struct error *err);
+struct spawn_signals {
+    volatile sig_atomic_t *last; /* where the handler of SIGINT, SIGTERM and SIGHUP puts them */
+    bool is_interrupt_for_child; /* SIGINT is for the child alone: forgotten when that has ended */
+};
+
+/* Runs argv[0], a path, and waits.  A SIGTERM or SIGHUP that we get ends the child too.
+ * Returns its exit status, 128 + N when signal N ended it, or -1 with `err` when it could not
+ * be started or a signal came before. */
+[[nodiscard]] int spawn_run(const char *const *argv, const struct spawn_signals *signals,
+                            struct error *err);

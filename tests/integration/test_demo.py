@@ -1,0 +1,134 @@
+"""`reparto demo`: however it ends or is interrupted, nothing is left; and its prompt."""
+import fcntl, os, pathlib, pty, re, select, shutil, signal, socket, struct, subprocess, sys, tempfile, termios, time
+import unittest
+
+sys.path.insert(0, os.path.dirname(__file__))
+from lab import processes_in, program, wait_until
+
+SMALL = ["--shards", "1", "--replicas", "1", "--duration", "1s", "--keys", "500"]
+
+
+class Demo(unittest.TestCase):
+    def setUp(self):
+        self.parent = pathlib.Path(tempfile.mkdtemp(prefix="reparto-test-", dir="/tmp"))
+        self.parent.chmod(0o1777)
+        self.started = []
+
+    def tearDown(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+        try:
+            self.assert_nothing_left()
+        finally:
+            for pid in processes_in(self.parent):
+                try:
+                    os.kill(pid, 9)
+                except ProcessLookupError:
+                    pass
+            shutil.rmtree(self.parent, ignore_errors=True)
+
+    def assert_nothing_left(self):
+        wait_until(lambda: not processes_in(self.parent), f"processes end: {processes_in(self.parent)}")
+        wait_until(lambda: not list(self.parent.glob("reparto-demo.*")), "the directory goes")
+
+    def words(self, *options):
+        return [program("reparto"), "demo", "--output", str(self.parent / "reports"), *options]
+
+    def start(self, *options, **settings):
+        """In a session of its own, without a terminal unless it is given one."""
+        settings = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                    "env": dict(os.environ, TMPDIR=str(self.parent)), "start_new_session": True, **settings}
+        process = subprocess.Popen(self.words(*options), **settings)
+        self.started.append(process)
+        return process
+
+    def lab_is_up(self):
+        return list(self.parent.glob("*/lab.json"))
+
+
+class Terminal:
+    """The demo on a terminal of its own, as a user sees it."""
+
+    def __init__(self, test, *options):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 60, 120, 0, 0))  # psql's pager stays away
+        self.shown = ""
+        self.process = test.start(*options, stdin=slave, stdout=slave, stderr=slave, preexec_fn=self.adopt)
+        os.close(slave)
+
+    @staticmethod
+    def adopt():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C goes to its foreground processes
+
+    def read(self, until, timeout=60):
+        """Reads on until `until`, a pattern, has come; returns what came since the last call."""
+        begun, end = len(self.shown), time.monotonic() + timeout
+        while not re.search(until, self.shown[begun:]):
+            ready, _, _ = select.select([self.master], [], [], max(0, end - time.monotonic()))
+            try:
+                part = os.read(self.master, 65536).decode(errors="replace") if ready else ""
+            except OSError:
+                part = ""
+            if not part:
+                raise AssertionError(f"{until} did not come: …{self.shown[-2000:]}")
+            self.shown += part
+        return self.shown[begun:]
+
+    def say(self, line, until="demo> "):
+        os.write(self.master, line.encode())
+        return self.read(until)
+
+    def end(self, timeout=30):
+        """Its exit status."""
+        end = time.monotonic() + timeout
+        while self.process.poll() is None and time.monotonic() < end:
+            if select.select([self.master], [], [], 0.05)[0]:
+                try:
+                    self.shown += os.read(self.master, 65536).decode(errors="replace")
+                except OSError:
+                    pass
+        os.close(self.master)
+        return self.process.wait(timeout=1)
+
+
+class Prompt(Demo):
+    def test_a_whole_demo_and_its_prompt(self):
+        terminal = Terminal(self, *SMALL)
+        shown = terminal.read("demo> ")
+        for part in "rows of", "rows on a shard that is not theirs: 0", "things to try", "load_test", "status":
+            self.assertIn(part, shown)
+        cases = [
+            ("\n", ""), ("frezee r1\n", "did you mean freeze"), ("xyzzy\n", "help lists them"),
+            ("help\n", "its replication link is cut"), ("psql p -- -Atc 'SELECT 40 + 2'\n", "42"),
+            ("psql p -- -Atc \"SELECT 'a  b'\"\n", "a  b\r\n"), ("psql 'p\n", "a quote is not closed"),
+            ("status " + "x " * 40 + "\n", "more than 16 words"), ("freeze nosuch\n", "nosuch"),
+            ("freeze r1\n", "frozen"), ("thaw r1\n", "runs again"), ("a" * 3000 + "\n", "no command"),
+        ]
+        for line, part in cases:
+            self.assertIn(part, terminal.say(line), line[:40])
+
+        terminal.say("status --watch\n", "r1")  # Ctrl-C is the command's, not the demo's
+        self.assertNotIn("interrupted", terminal.say("\x03"))
+        terminal.say("psql p\n", "shop=#")
+        terminal.say("SELECT pg_sleep(60);\n", "pg_sleep")
+        time.sleep(0.3)  # till it is in the server
+        terminal.say("\x03", "cancel")
+        terminal.say("\\q\n")
+        self.assertIn("42", terminal.say("psql p -- -Atc 'SELECT 42'\n"))
+
+        os.write(terminal.master, b"\x03")
+        self.assertEqual(terminal.end(), 130)
+        self.assertEqual(terminal.shown.count("interrupted"), 1)
+
+    def test_end_of_file_at_the_prompt_ends_it(self):
+        terminal = Terminal(self, *SMALL)
+        terminal.read("demo> ")
+        os.write(terminal.master, b"\x04")
+        self.assertEqual(terminal.end(), 0)
+        self.assertIn("stopped and removed", terminal.shown)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -19,6 +19,9 @@ class Demo(unittest.TestCase):
             if process.poll() is None:
                 process.kill()
             process.wait()
+            for pipe in process.stdout, process.stderr:
+                if pipe:
+                    pipe.close()
         try:
             self.assert_nothing_left()
         finally:
@@ -54,7 +57,7 @@ class Terminal:
     def __init__(self, test, *options):
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", 60, 120, 0, 0))  # psql's pager stays away
-        self.shown = ""
+        self.shown, self.begun = "", time.monotonic()
         self.process = test.start(*options, stdin=slave, stdout=slave, stderr=slave, preexec_fn=self.adopt)
         os.close(slave)
 
@@ -128,6 +131,85 @@ class Prompt(Demo):
         os.write(terminal.master, b"\x04")
         self.assertEqual(terminal.end(), 0)
         self.assertIn("stopped and removed", terminal.shown)
+
+
+class Endings(Demo):
+    def test_ctrl_c_at_any_moment_leaves_nothing(self):
+        """From the first fork over the start of the servers to the load."""
+        moments = [float(m) for m in os.environ.get("REPARTO_TEST_MOMENTS", "0 0.4 1.2 3").split()]
+        for moment in moments:
+            with self.subTest(seconds=moment):
+                terminal = Terminal(self, *SMALL, "--duration", "20s")
+                if moment == 0:
+                    wait_until(lambda: list(self.parent.glob("reparto-demo.*")), "it has begun")
+                else:
+                    wait_until(lambda: terminal.process.poll() is None and time.monotonic() - terminal.begun > moment,
+                               "the moment")
+                os.write(terminal.master, b"\x03")
+                self.assertEqual(terminal.end(), 130, terminal.shown)
+                self.assertEqual(len(re.findall("reparto demo: ", terminal.shown)), 1, terminal.shown)
+                self.assertEqual(processes_in(self.parent), [])
+                self.assertEqual(list(self.parent.glob("reparto-demo.*")), [])
+
+    def test_a_kill_takes_the_lab_with_it(self):
+        demo = self.start(*SMALL, "--duration", "20s")
+        wait_until(self.lab_is_up, "the lab is up", 40)
+        demo.kill()
+        demo.communicate(timeout=20)
+        self.assert_nothing_left()
+
+    def test_sigterm_during_the_load_ends_it_at_once(self):
+        demo = self.start(*SMALL, "--duration", "60s")
+        for line in iter(demo.stdout.readline, b""):
+            if b"load_test --shard" in line:
+                break
+        demo.terminate()
+        demo.communicate(timeout=25)
+        self.assertEqual(demo.returncode, 130)
+        self.assert_nothing_left()
+
+    def test_a_reader_that_goes_away_ends_it(self):
+        demo = self.start(*SMALL)
+        demo.stdout.close()
+        demo.stderr.read()
+        self.assertNotEqual(demo.wait(timeout=60), 0)
+        self.assert_nothing_left()
+
+
+class Refusals(Demo):
+    def test_what_cannot_work_is_said_and_nothing_runs(self):
+        full = self.parent / "full"
+        full.mkdir()
+        (full / "precious").write_text("x")
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            cases = [
+                (["--dir", str(full)], {}, 1, "full"),
+                (["--port", port], {}, 1, f"port {port} for p is in use"),
+                ([], {"TMPDIR": str(self.parent / "nowhere")}, 1, "its parent must exist"),
+                ([], {"TMPDIR": str(self.parent / ("x" * 120))}, 1, "hint: "),
+                (["--dir", "x" * 5000], {}, 1, "longer than"),
+                (["--shards", "0"], {}, 2, "--shards"),
+                (["--shrads", "2"], {}, 2, "--shards"),
+                (["now"], {}, 2, "unexpected argument"),
+            ]
+            for options, environment, status, part in cases:
+                demo = self.start(*SMALL, *options, env={**os.environ, "TMPDIR": str(self.parent), **environment})
+                _, err = demo.communicate(timeout=30)
+                self.assertEqual(demo.returncode, status, err)
+                self.assertIn(part, err.decode(), options)
+                self.assert_nothing_left()
+        self.assertEqual((full / "precious").read_text(), "x")
+
+    def test_without_its_programs_it_says_so(self):
+        alone = self.parent / "reparto"
+        shutil.copy(program("reparto"), alone)
+        result = subprocess.run([alone, "demo"], env={"TMPDIR": str(self.parent)}, capture_output=True, text=True,
+                                timeout=20)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("load_test is not there", result.stderr)
 
 
 if __name__ == "__main__":

@@ -190,6 +190,8 @@ static bool has_nothing(const char *text_path)
 
 static bool run_report(const struct report *report, struct error *err)
 {
+    /* By default all of pgBadger's runs share one in $TMPDIR, and a second at a time is refused. */
+    char pid_file[PATH_SIZE + 8];
     const char *argv[ARGUMENTS_MAX] = {report->program,
                                        "-q",
                                        "-f",
@@ -205,11 +207,14 @@ static bool run_report(const struct report *report, struct error *err)
                                        "-o",
                                        report->html,
                                        "-o",
-                                       report->text};
-    size_t count = 16;
+                                       report->text,
+                                       "--pid-file",
+                                       pid_file};
+    size_t count = 18;
     struct text output = {0};
     char reason[240];
 
+    snprintf(pid_file, sizeof pid_file, "%s.pid", report->html);
     if (report->prefix != NULL) {
         argv[count++] = "-p";
         argv[count++] = report->prefix;
@@ -218,6 +223,7 @@ static bool run_report(const struct report *report, struct error *err)
         argv[count++] = report->logs[i];
     }
     int status = run_captured(argv, &output, err);
+    unlink(pid_file); /* still there when it was killed */
     bool is_ok = status == 0 && is_filled(report->html) && is_filled(report->text);
     if (is_ok && has_nothing(report->text)) {
         error_set(err, "22023", "pgbadger found no line of PostgreSQL in %s", report->logs[0]);

@@ -3,7 +3,7 @@ import fcntl, os, pathlib, pty, re, select, shutil, signal, socket, struct, subp
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from lab import processes_in, program, wait_until
+from lab import Lab, processes_in, program, wait_until
 
 SMALL = ["--shards", "1", "--replicas", "1", "--duration", "1s", "--keys", "500"]
 
@@ -98,6 +98,7 @@ class Terminal:
 
 class Prompt(Demo):
     def test_a_whole_demo_and_its_prompt(self):
+        (self.parent / "pgbadger.pid").write_text(str(os.getpid()))  # as another's report would at this moment
         terminal = Terminal(self, *SMALL)
         shown = terminal.read("demo> ")
         for part in "rows of", "rows on a shard that is not theirs: 0", "things to try", "load_test", "status":
@@ -202,6 +203,24 @@ class Refusals(Demo):
                 self.assertIn(part, err.decode(), options)
                 self.assert_nothing_left()
         self.assertEqual((full / "precious").read_text(), "x")
+
+    def test_the_lab_of_somebody_else_is_not_touched(self):
+        with Lab(replicas=0) as lab:
+            demo = self.start(*SMALL, "--dir", str(lab.directory))
+            _, err = demo.communicate(timeout=30)
+            self.assertEqual(demo.returncode, 1)
+            self.assertIn("a lab is running at", err.decode())
+            self.assertEqual(lab.value("p", "SELECT count(*) FROM pg_namespace WHERE nspname = 'shop'"), "0")
+
+    def test_closed_descriptors_are_no_connections(self):
+        """The next socket would have the number of stdout, and the demo's lines would go into it."""
+        demo = self.start(*SMALL, stdin=None, stdout=None, stderr=None,
+                          preexec_fn=lambda: [os.close(fd) for fd in (0, 1, 2)])
+        links = wait_until(lambda: self.lab_is_up() and [os.readlink(f"/proc/{demo.pid}/fd/{fd}") for fd in range(3)],
+                           "it runs", 40)
+        self.assertEqual(links, ["/dev/null"] * 3)
+        demo.terminate()
+        self.assertEqual(demo.wait(timeout=25), 130)
 
     def test_without_its_programs_it_says_so(self):
         alone = self.parent / "reparto"

@@ -1,6 +1,9 @@
 /* reparto: everything an operator does, one subcommand each. */
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/options.h"
 #include "reparto/commands.h"
@@ -46,8 +49,21 @@ static int unknown_command(const char *word)
     return options_unknown_word("reparto", "command", word, names);
 }
 
+/* Else the first socket would be stdout to what prints, here or in a program that we start. */
+static bool open_closed_descriptors(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO) {
+        fd = open("/dev/null", O_RDWR);
+    }
+    return fd >= 0 && close(fd) == 0;
+}
+
 int main(int argc, char **argv)
 {
+    if (!open_closed_descriptors()) {
+        return 1; /* maybe there is nowhere to say so */
+    }
     if (argc < 2) {
         print_help(stderr);
         return 2;

@@ -89,9 +89,11 @@ static void fill_with_ours(sigset_t *signals)
 /* A signal that comes before the program runs must end the child, not run our handler in it. */
 static void give_signals_back(const sigset_t *ours)
 {
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGHUP, SIG_DFL);
+    const struct sigaction ends = {.sa_handler = SIG_DFL};
+
+    sigaction(SIGINT, &ends, NULL);
+    sigaction(SIGTERM, &ends, NULL);
+    sigaction(SIGHUP, &ends, NULL);
     sigprocmask(SIG_UNBLOCK, ours, NULL);
 }
 

@@ -372,21 +372,43 @@ class Endings(unittest.TestCase):
             os.kill(self.pids(lab)[1], signal.SIGKILL)
             self.assert_nothing_left(lab)
 
+    def kill_both(self, lab):
+        """With a frozen node, which outlives them; returns the processes that are left."""
+        lab.run("freeze", "r1")
+        supervisor, guardian = self.pids(lab)
+        os.kill(guardian, signal.SIGSTOP)  # so that it can't clean up before it dies
+        os.kill(supervisor, signal.SIGKILL)
+        os.kill(guardian, signal.SIGKILL)
+        wait_until(lambda: not process_state(guardian), "the guardian is dead")
+        self.assertTrue(lab.directory.exists())
+        left = processes_in(lab.parent)
+        self.assertTrue(left)
+        return left
+
     def test_both_killed_and_the_next_up_cleans(self):
         with Lab(replicas=1) as lab:
-            lab.run("freeze", "r1")
-            supervisor, guardian = self.pids(lab)
-            os.kill(guardian, signal.SIGSTOP)  # so that it can't clean up before it dies
-            os.kill(supervisor, signal.SIGKILL)
-            os.kill(guardian, signal.SIGKILL)
-            wait_until(lambda: not process_state(guardian), "the guardian is dead")
-            self.assertTrue(lab.directory.exists())
-            self.assertEqual(lab.call("down").returncode, 1)
-            left = processes_in(lab.parent)
+            left = self.kill_both(lab)
             lab.run(*lab.up_words)
             self.assertEqual([p for p in left if process_state(p)], [])
             self.assertEqual(lab.value("p", "SELECT 1"), "1")
         self.assertFalse(processes_in(lab.parent))
+
+    def test_both_killed_and_down_cleans(self):
+        for options in [], ["--keep"]:
+            with Lab(replicas=1, options=options) as lab:
+                segments = shared_memory(lab)
+                left = self.kill_both(lab)
+                shell = subprocess.Popen(["sleep", "60"], cwd=lab.directory, user=lab.directory.owner())
+                self.addCleanup(shell.wait)
+                self.addCleanup(shell.kill)
+                result = lab.call("down")
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertEqual([p for p in left if process_state(p)], [])
+                self.assertEqual(processes_in(lab.parent), [shell.pid])  # a user's shell that stands there lives
+                self.assertEqual(lab.directory.exists(), bool(options))
+                if not options:
+                    self.assertFalse(segments & all_shared_memory())
+                self.assertEqual(lab.call("down").returncode, 1)  # nothing is left to do
 
     def test_a_supervisor_that_hangs_is_brought_down(self):
         with Lab(replicas=0) as lab:

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -67,19 +69,43 @@ static bool take_lock(const char *directory, struct error *err)
     }
 }
 
-/* What a lab left whose guardian and supervisor were killed both. */
-static void clean_stale(const char *directory)
+/* The servers in `directory`; not a user's shell that stands there. */
+static size_t find_servers(const char *directory, struct process_seen seen[PROCESS_SEEN_MAX])
+{
+    size_t found = process_find(directory, true, seen);
+    size_t count = 0;
+
+    for (size_t i = 0; i < found; i++) {
+        if (process_is_program(seen[i].pid, "postgres")) {
+            seen[count++] = seen[i];
+        }
+    }
+    return count;
+}
+
+/* What a lab left whose guardian and supervisor were killed both.  Returns whether any ran. */
+static bool kill_stale(const char *directory)
 {
     struct process_seen seen[PROCESS_SEEN_MAX];
+    struct pollfd ends[PROCESS_SEEN_MAX];
     size_t count;
+    bool has_any = false;
 
-    while ((count = process_find(directory, true, seen)) > 0) {
+    while ((count = find_servers(directory, seen)) > 0) {
+        has_any = true;
         for (size_t i = 0; i < count; i++) {
+            ends[i] = (struct pollfd){.fd = pidfd_open(seen[i].pid, 0), .events = POLLIN};
             kill(seen[i].pid, SIGKILL);
         }
-        clock_sleep_until(clock_now() + 5 * CLOCK_MS); /* they aren't ours to wait for */
+        /* They aren't ours to wait for; and ending, they are seen no more by their directory. */
+        for (size_t i = 0; i < count; i++) {
+            if (ends[i].fd >= 0) {
+                poll(&ends[i], 1, 1000);
+                close(ends[i].fd);
+            }
+        }
     }
-    supervisor_remove_files(directory);
+    return has_any;
 }
 
 static void mark_kept(const char *directory)
@@ -191,7 +217,8 @@ void guardian_run(const struct guardian_start *start)
         supervisor_tell_failure(EVENTS_FD, &err);
         _exit(1);
     }
-    clean_stale(directory);
+    kill_stale(directory);
+    supervisor_remove_files(directory);
     if (start->options->is_kept) {
         mark_kept(directory);
     }
@@ -215,4 +242,18 @@ void guardian_run(const struct guardian_start *start)
         supervisor_remove_directory(directory);
     }
     _exit(0);
+}
+
+void guardian_clean_up(const char *directory, const struct guardian_account *account, bool is_kept)
+{
+    struct error err = {0}; /* its exit status tells enough */
+
+    if (!drop_root(account, &err) || !take_lock(directory, &err)) {
+        _exit(GUARDIAN_FAILED);
+    }
+    bool has_any = kill_stale(directory);
+    if (!is_kept) {
+        supervisor_remove_directory(directory);
+    }
+    _exit(has_any || !is_kept ? GUARDIAN_CLEANED : GUARDIAN_FOUND_NOTHING);
 }

@@ -29,3 +29,10 @@ struct guardian_start {
 
 /* In a fresh child of `lab up`. */
 [[gnu::noreturn]] void guardian_run(const struct guardian_start *start);
+
+enum guardian_clean_up_status { GUARDIAN_CLEANED, GUARDIAN_FOUND_NOTHING, GUARDIAN_FAILED };
+
+/* In a fresh child of `lab down`, for a lab whose supervisor and guardian were killed both: ends
+ * its processes and, unless they are kept, removes its files.  Exits with one of these. */
+[[gnu::noreturn]] void guardian_clean_up(const char *directory,
+                                         const struct guardian_account *account, bool is_kept);

@@ -516,31 +516,76 @@ static bool await_end(const char *path, int guardian_fd, int timeout_s)
     return true;
 }
 
+static bool find_owner(const char *path, struct guardian_account *account)
+{
+    struct stat status;
+
+    if (!has_file(path, LAB_LOCK_FILE) || stat(path, &status) != 0 ||
+        (geteuid() != 0 && status.st_uid != geteuid()) || status.st_uid == 0) {
+        return false;
+    }
+    *account = (struct guardian_account){
+        .uid = status.st_uid, .gid = status.st_gid, .must_drop = geteuid() == 0};
+    const struct passwd *entry = getpwuid(status.st_uid);
+    if (entry != NULL) {
+        snprintf(account->name, sizeof account->name, "%s", entry->pw_name);
+    }
+    return entry != NULL || !account->must_drop;
+}
+
+/* A lab that ended by itself has left no lock file, or kept its files and runs no process. */
+static bool clean_up(const char *path, struct error *err)
+{
+    struct guardian_account account;
+    bool is_kept = has_file(path, "keep");
+    char *real = realpath(path, NULL);
+    int status = 0;
+
+    if (real != NULL && find_owner(real, &account)) {
+        pid_t child = fork();
+        if (child == 0) {
+            guardian_clean_up(real, &account, is_kept);
+        }
+        if (child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+            WEXITSTATUS(status) == GUARDIAN_CLEANED) {
+            if (!is_kept) {
+                rmdir(real); /* the owner may not be allowed to, where it lies */
+            }
+            free(real);
+            return true;
+        }
+    }
+    free(real);
+    error_set(err, "58P01", "no lab runs at %s", path);
+    return error_hint(
+        err, is_kept ? "its files were kept; remove them with: rm -r %s" : "nothing to stop in %s",
+        path);
+}
+
 bool lab_down(const char *directory, struct error *err)
 {
     char path[LAB_PATH_SIZE];
     struct error ignored = {0};
     int guardian_fd = -1;
+
+    if (!lab_directory(directory, path, err)) {
+        return false;
+    }
+    if (!lab_is_running(path)) {
+        return clean_up(path, err);
+    }
     json_t *status = json_pack("{s:s}", "command", "status");
     json_t *down = json_pack("{s:s}", "command", "down");
-    json_t *answer = NULL;
-    bool is_ok = lab_directory(directory, path, err);
-
-    if (is_ok && !lab_is_running(path)) {
-        is_ok = error_set(err, "58P01", "no lab runs at %s", path);
-        error_hint(err,
-                   has_file(path, "keep") ? "its files were kept; remove them with: rm -r %s"
-                                          : "nothing to stop in %s",
-                   path);
-    }
-    if (is_ok && (answer = ask_at(path, status, 5, &ignored)) != NULL) {
+    json_t *answer;
+    bool is_ok = true;
+    if ((answer = ask_at(path, status, 5, &ignored)) != NULL) {
         json_int_t pid = json_integer_value(json_object_get(answer, "guardian_pid"));
         guardian_fd = pid > 0 ? pidfd_open((pid_t)pid, 0) : -1;
         json_decref(answer);
         ignored = (struct error){0};
         json_decref(ask_at(path, down, 5, &ignored));
     }
-    if (is_ok && (answer == NULL || !await_end(path, guardian_fd, 30))) {
+    if (answer == NULL || !await_end(path, guardian_fd, 30)) {
         is_ok = kill_supervisor(path, err) &&
                 (await_end(path, guardian_fd, 30) ||
                  error_set(err, "57014", "the lab at %s does not end", path));

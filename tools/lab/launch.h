@@ -48,5 +48,6 @@ typedef void lab_watcher(void *context, const json_t *event);
 [[nodiscard]] json_t *lab_ask(const char *directory, const json_t *request, int timeout_s,
                               struct error *err);
 
-/* Stops the lab and waits until nothing of it is left. */
+/* Stops the lab and waits until nothing of it is left; also what one left whose supervisor and
+ * guardian were killed both. */
 [[nodiscard]] bool lab_down(const char *directory, struct error *err);

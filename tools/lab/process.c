@@ -233,19 +233,37 @@ size_t process_find(const char *directory, bool below, struct process_seen seen[
     return scan(matches_place, &(struct place){directory, below}, seen);
 }
 
-bool process_title_has(pid_t pid, const char *word)
+/* /proc/PID/NAME as text; false when the process is gone. */
+static bool read_entry(pid_t pid, const char *name, char *text, size_t capacity)
 {
-    char path[64], title[256];
+    char path[64];
 
-    snprintf(path, sizeof path, "/proc/%d/cmdline", (int)pid);
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return false;
     }
-    ssize_t size = read(fd, title, sizeof title - 1);
+    ssize_t size = read(fd, text, capacity - 1);
     close(fd);
-    title[size > 0 ? size : 0] = '\0';
-    return strstr(title, word) != NULL;
+    text[size > 0 ? size : 0] = '\0';
+    return true;
+}
+
+bool process_title_has(pid_t pid, const char *word)
+{
+    char title[256];
+    return read_entry(pid, "cmdline", title, sizeof title) && strstr(title, word) != NULL;
+}
+
+bool process_is_program(pid_t pid, const char *name)
+{
+    char line[32];
+
+    if (!read_entry(pid, "comm", line, sizeof line)) {
+        return false;
+    }
+    line[strcspn(line, "\n")] = '\0';
+    return strcmp(line, name) == 0;
 }
 
 static bool matches_child(const struct process_seen *seen, const void *)

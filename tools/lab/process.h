@@ -56,6 +56,9 @@ enum { PROCESS_SEEN_MAX = 512 };
  * "postgres: s0r1: walreceiver streaming 0/3000148". */
 [[nodiscard]] bool process_title_has(pid_t pid, const char *word);
 
+/* Whether it runs the program of this name (of at most 15 bytes), whatever its title is. */
+[[nodiscard]] bool process_is_program(pid_t pid, const char *name);
+
 /* Kills (SIGKILL, which also ends stopped processes) every child of this
  * process and whatever becomes its child by that, until none is left.  For a
  * subreaper: that is every descendant. */

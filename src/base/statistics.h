@@ -27,5 +27,5 @@ enum { STATISTICS_EXACT_MAX = 50 };
 [[nodiscard]] bool statistics_rank_test(const double *a, size_t count_a, const double *b,
                                         size_t count_b, double *p);
 
-/* The median; reorders `values`; `count` > 0. */
+/* The median; sorts `values`, lowest first; `count` > 0. */
 [[nodiscard]] double statistics_median(double *values, size_t count);

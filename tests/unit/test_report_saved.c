@@ -19,7 +19,11 @@ static void the_text_can_be_read_back(void **)
     report.replica_count = 1;
     snprintf(report.replicas[0].name, REPORT_NAME_SIZE, "r1");
     report_set(&report, "seed", "41");
-    report_write_text(&report, false, &text);
+    struct saved *all = saved_create();
+    assert_non_null(all);
+    report_to_saved(&report, all);
+    report_write_text(&report, all, false, false, &text);
+    free(all);
     assert_false(text.has_failed);
 
     struct saved *saved = saved_parse(text_cstr(&text), text.size, &err);

@@ -79,11 +79,6 @@ bool watch_add(struct watch *watch, const char *shard_name, const struct watch_n
     return true;
 }
 
-size_t watch_count(const struct watch *watch)
-{
-    return watch->count;
-}
-
 struct lag *watch_lag(struct watch *watch, size_t shard)
 {
     return watch->shards[shard].lag;

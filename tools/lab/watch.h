@@ -32,8 +32,6 @@ void watch_destroy(struct watch *watch); /* NULL is allowed */
                              const struct watch_node *nodes, size_t count, int64_t now,
                              struct error *err);
 
-[[nodiscard]] size_t watch_count(const struct watch *watch);
-
 /* Borrowed: to be driven by the caller's loop, or lag_run(). */
 [[nodiscard]] struct lag *watch_lag(struct watch *watch, size_t shard);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "load_test/output.h"
 #include "load_test/policies.h"
 
 enum { NAME_COLUMNS = 24, FIGURE_COLUMNS = 9, REPLICA_COLUMNS = 11 };
@@ -321,13 +322,6 @@ bool policies_json(const struct policy_result results[POLICY_COUNT], const struc
     }
     json_t *document = json_pack("{s:i, s:s, s:f, s:o}", "format", 1, "mode", "policies", "rate",
                                  rate, "policies", list);
-    char *bytes = document != NULL ? json_dumps(document, JSON_INDENT(1)) : NULL;
-    if (bytes != NULL) {
-        text_append(out, bytes);
-        text_append(out, "\n");
-    }
-    bool is_done = bytes != NULL && !out->has_failed;
-    free(bytes);
-    json_decref(document);
-    return is_done ? true : error_set(err, "53200", "out of memory for the JSON");
+    return output_json(document, 17, out) ? true
+                                          : error_set(err, "53200", "out of memory for the JSON");
 }

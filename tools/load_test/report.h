@@ -176,10 +176,12 @@ enum { REPORT_METRIC_SIZE = 2 * REPORT_NAME_SIZE };
  * only for a terminal.  Several repetitions are pages, then one DATA block (report_to_saved). */
 void report_write_page(const struct run_report *report, bool use_color, struct text *out);
 
-/* report_saved.c: the page, and the DATA block of saved.h after it. */
-void report_write_text(const struct run_report *report, bool use_color, struct text *out);
-
-/* report_json.c: as docs/load_test.schema.json says.  Appends one object and a line break.  `all`:
- * the repetitions whose last one the report is; NULL: the report is the only one. */
+/* report_saved.c: the page, the spread over the repetitions in `all` when there are several
+ * (`report` is the last of them), and unless `is_page_only` the DATA block of saved.h after it. */
 struct saved;
+void report_write_text(const struct run_report *report, const struct saved *all, bool is_page_only,
+                       bool use_color, struct text *out);
+
+/* report_json.c: as docs/load_test.schema.json says.  Appends one object and a line break.  `all`
+ * as above. */
 void report_write_json(const struct run_report *report, const struct saved *all, struct text *out);

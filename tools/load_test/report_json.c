@@ -1,10 +1,9 @@
 /* The report as one JSON object; docs/load_test.schema.json describes it. */
 #include <jansson.h>
 #include <math.h>
-#include <stdlib.h>
 
+#include "load_test/output.h"
 #include "load_test/report.h"
-#include "load_test/report_saved.h"
 #include "load_test/saved.h"
 
 /* JSON has no NaN: what was not measured is null. */
@@ -70,21 +69,6 @@ static json_t *second_list(const struct run_report *report)
     return list;
 }
 
-/* Takes the metrics of `all`, or of the report alone when that is NULL. */
-static bool put_saved(const struct run_report *report, const struct saved *all, json_t *object)
-{
-    struct saved *own = all == NULL ? saved_create() : NULL;
-    if (all == NULL && own == NULL) {
-        return false;
-    }
-    if (own != NULL) {
-        report_to_saved(report, own);
-    }
-    bool is_ok = saved_write_json(own != NULL ? own : all, object);
-    free(own);
-    return is_ok;
-}
-
 static json_t *document(const struct run_report *report, const struct saved *all)
 {
     json_t *object =
@@ -94,7 +78,7 @@ static json_t *document(const struct run_report *report, const struct saved *all
                   "primary", "name", report->primary_name, "place", report->primary_place,
                   "replicas", replica_list(report), "findings", finding_list(report), "errors",
                   error_list(report), "seconds", second_list(report));
-    if (object != NULL && !put_saved(report, all, object)) {
+    if (object != NULL && !saved_write_json(all, object)) {
         json_decref(object);
         return NULL;
     }
@@ -103,15 +87,6 @@ static json_t *document(const struct run_report *report, const struct saved *all
 
 void report_write_json(const struct run_report *report, const struct saved *all, struct text *out)
 {
-    json_t *object = document(report, all);
-    char *bytes =
-        object != NULL ? json_dumps(object, JSON_INDENT(1) | JSON_REAL_PRECISION(10)) : NULL;
-    json_decref(object);
-    if (bytes == NULL) {
-        out->has_failed = true;
-        return;
-    }
-    text_append(out, bytes);
-    text_append(out, "\n");
-    free(bytes);
+    bool is_ok = output_json(document(report, all), 10, out);
+    (void)is_ok; /* the text remembers */
 }

@@ -198,17 +198,6 @@ bool report_metric(const struct run_report *report, const char *name, double *va
     return false;
 }
 
-double *report_metric_field(struct run_report *report, const char *name)
-{
-    size_t replica = 0;
-    const struct report_metric_row *row = find_run_row(name);
-    if (row != NULL) {
-        return report_run_field(report, row);
-    }
-    row = find_named(report, name, &replica);
-    return row != NULL ? report_replica_field(&report->replicas[replica], row) : NULL;
-}
-
 const char *report_metric_name(const struct run_report *report, size_t index,
                                char buffer[REPORT_METRIC_SIZE])
 {

@@ -37,6 +37,3 @@ extern const size_t report_replica_metric_count;
 /* "visible.r1.p99" of row "visible.p99" and replica "r1".  Returns `buffer`. */
 const char *report_replica_metric_name(char buffer[REPORT_METRIC_SIZE],
                                        const struct report_metric_row *row, const char *replica);
-
-/* Finds the place of a full name for the parser; NULL when no figure has it. */
-[[nodiscard]] double *report_metric_field(struct run_report *report, const char *name);

@@ -1,6 +1,5 @@
 #include "load_test/run_files.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,28 +8,10 @@
 #include "base/text.h"
 #include "load_test/output.h"
 
-typedef void file_body(FILE *out, const struct run_report *report,
-                       const struct run_details *details);
-
-/* Opens, fills and closes; a short write shows at the latest when closing. */
-static bool write_file(const char *path, file_body *body, const struct run_report *report,
-                       const struct run_details *details, struct error *err)
-{
-    FILE *out = fopen(path, "we");
-    if (out == NULL) {
-        return output_error(path, errno, err);
-    }
-    errno = 0;
-    body(out, report, details);
-    bool has_failed = ferror(out) != 0;
-    has_failed = fflush(out) != 0 || has_failed;
-    int code = errno; /* the first failure's, as nothing resets it */
-    if (fclose(out) != 0) {
-        code = has_failed ? code : errno;
-        has_failed = true;
-    }
-    return has_failed ? output_error(path, code != 0 ? code : EIO, err) : true;
-}
+struct file_context { /* borrowed */
+    const struct run_report *report;
+    const struct run_details *details;
+};
 
 /* ---- --csv ---- */
 
@@ -43,8 +24,10 @@ static void write_number(FILE *out, double value)
     }
 }
 
-static void csv_body(FILE *out, const struct run_report *report, const struct run_details *)
+static void csv_body(FILE *out, const void *context)
 {
+    const struct run_report *report = ((const struct file_context *)context)->report;
+
     fprintf(out, "second,writes,reads,failed,write_max_ms");
     for (size_t i = 0; i < report->replica_count; i++) {
         fprintf(out, ",visible_max_ms_%s", report->replicas[i].name);
@@ -80,8 +63,11 @@ static int64_t since_start(const struct run_details *details, int64_t at)
     return (at - details->started) / 1000;
 }
 
-static void log_body(FILE *out, const struct run_report *report, const struct run_details *details)
+static void log_body(FILE *out, const void *context)
 {
+    const struct run_report *report = ((const struct file_context *)context)->report;
+    const struct run_details *details = ((const struct file_context *)context)->details;
+
     fprintf(out, "writer,sequence,state,measured,due_us,sent_us,ack_us,lsn_low,lsn_high");
     for (size_t i = 0; i < details->replica_count; i++) {
         fprintf(out, ",%s_seen_us", report->replicas[i].name);
@@ -109,37 +95,25 @@ static void log_body(FILE *out, const struct run_report *report, const struct ru
 
 /* ---- --hgrm ---- */
 
-static void due_body(FILE *out, const struct run_report *, const struct run_details *details)
+static void histogram_body(FILE *out, const void *context)
 {
-    bool is_ok = histogram_write_hgrm(details->write_due, 1000, out);
-    (void)is_ok; /* write_file() looks at the stream */
+    bool is_ok = histogram_write_hgrm(context, 1000, out);
+    (void)is_ok; /* output_stream() looks at the stream */
 }
 
-static void sent_body(FILE *out, const struct run_report *, const struct run_details *details)
+static bool write_histograms(const char *path, const struct run_details *details, struct error *err)
 {
-    bool is_ok = histogram_write_hgrm(details->write_sent, 1000, out);
-    (void)is_ok;
-}
-
-static void read_body(FILE *out, const struct run_report *, const struct run_details *details)
-{
-    bool is_ok = histogram_write_hgrm(details->read, 1000, out);
-    (void)is_ok;
-}
-
-static bool write_histograms(const char *path, const struct run_report *report,
-                             const struct run_details *details, struct error *err)
-{
-    static const struct {
+    const struct {
         const char *suffix;
-        file_body *body;
-    } files[] = {{"", due_body}, {".sent", sent_body}, {".read", read_body}};
+        const struct histogram *histogram;
+    } files[] = {
+        {"", details->write_due}, {".sent", details->write_sent}, {".read", details->read}};
     bool is_ok = true;
 
     for (size_t i = 0; is_ok && i < sizeof files / sizeof files[0]; i++) {
         struct text name = {0};
         text_appendf(&name, "%s%s", path, files[i].suffix);
-        is_ok = write_file(text_cstr(&name), files[i].body, report, details, err);
+        is_ok = output_stream(text_cstr(&name), histogram_body, files[i].histogram, err);
         text_done(&name);
     }
     return is_ok;
@@ -148,11 +122,9 @@ static bool write_histograms(const char *path, const struct run_report *report,
 bool run_files_write(const struct run_files *files, const struct run_report *report,
                      const struct run_details *details, struct error *err)
 {
-    if (files->csv != NULL && !write_file(files->csv, csv_body, report, details, err)) {
-        return false;
-    }
-    if (files->log != NULL && !write_file(files->log, log_body, report, details, err)) {
-        return false;
-    }
-    return files->hgrm == NULL || write_histograms(files->hgrm, report, details, err);
+    const struct file_context context = {report, details};
+
+    return (files->csv == NULL || output_stream(files->csv, csv_body, &context, err)) &&
+           (files->log == NULL || output_stream(files->log, log_body, &context, err)) &&
+           (files->hgrm == NULL || write_histograms(files->hgrm, details, err));
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "load_test/output.h"
 #include "load_test/sharded.h"
 
 enum { BAR_COLUMNS = 24, NAME_COLUMNS = 10, PLACE_COLUMNS = 21, ROWS_COLUMNS = 11 };
@@ -288,13 +289,6 @@ bool sharded_json(const struct sharded_plan *plan, const struct sharded_result *
         json_pack("{s:i, s:s, s:I, s:I, s:b, s:o}", "format", 1, "mode", "sharded-writes", "keys",
                   (json_int_t)plan->keys, "seed", (json_int_t)plan->seed, "written",
                   count > 0 && results[0].is_written, "schemes", schemes);
-    char *bytes = document != NULL ? json_dumps(document, JSON_INDENT(1)) : NULL;
-    if (bytes != NULL) {
-        text_append(out, bytes);
-        text_append(out, "\n");
-    }
-    bool is_done = bytes != NULL && !out->has_failed;
-    free(bytes);
-    json_decref(document);
-    return is_done ? true : error_set(err, "53200", "out of memory for the JSON");
+    return output_json(document, 17, out) ? true
+                                          : error_set(err, "53200", "out of memory for the JSON");
 }

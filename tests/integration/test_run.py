@@ -49,6 +49,7 @@ class RunTest(unittest.TestCase):
         self.assertRegex(run.stdout, r"acknowledged writes, counted on p, r1 and r2: 0 lost, 0 twice")
         writes = self.metric(run.stdout, "writes.done")
         self.assertAlmostEqual(writes, 600, delta=120)  # 3 s of Poisson arrivals at 200/s
+        self.assertTrue(0 < self.metric(run.stdout, "clock.error") < 1000)  # ms; the clocks were compared
         for replica in ("r1", "r2"):
             self.assertGreater(self.metric(run.stdout, f"reads.{replica}.done"), 100)
             self.assertEqual(self.metric(run.stdout, f"visible.{replica}.count"), writes)

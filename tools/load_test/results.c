@@ -186,7 +186,7 @@ static void sum_done(struct lag_sum *sum)
     histogram_done(&sum->applied);
 }
 
-/* What must be added to clock_now()/1000 to get UTC by this machine's clock. */
+/* What must be added to clock_now() / 1000 to get UTC by this machine's clock. */
 static int64_t utc_offset_now(void)
 {
     return clock_utc() - clock_now() / 1000;
@@ -217,9 +217,7 @@ static bool match_all(struct making *making)
 {
     const struct write_log *log = &making->results->writes->log;
     size_t replicas = making->report->replica_count;
-    /* The report's clock offset is what target or verify measured between this machine and the
-     * primary; on one machine it is nothing. */
-    int64_t utc_offset = utc_offset_now();
+    int64_t utc_offset = utc_offset_now() + making->results->clock_ahead;
 
     making->intervals = calloc(log->count * replicas + 1, sizeof *making->intervals);
     making->seen = calloc(log->count * replicas + 1, sizeof *making->seen);

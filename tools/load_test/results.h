@@ -14,8 +14,9 @@ struct results { /* all borrowed */
     struct writer_result *writes;
     struct reader_result *reads;
     struct sampler_result *samples;
-    double cpu;  /* of a core, this process during the load */
-    double wall; /* seconds of the load */
+    int64_t clock_ahead; /* µs: the primary's clock before this machine's */
+    double cpu;          /* of a core, this process during the load */
+    double wall;         /* seconds of the load */
 };
 
 /* Fills the report, adds its findings, and writes the files (`files` may be NULL). */

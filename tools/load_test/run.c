@@ -31,6 +31,7 @@ struct run {
     struct sampler_result samples;
     struct gauges gauges;
     int64_t began;
+    int64_t clock_ahead; /* µs: the primary's clock before this machine's */
 };
 
 /* ---- the table ---- */
@@ -41,6 +42,33 @@ static bool execute(struct run *run, PGconn *connection, const char *sql, struct
         ask_query(connection, sql, ask_within(run->plan.timeout, run->interrupt), err);
     PQclear(result);
     return result != NULL;
+}
+
+/* How far the primary's clock is ahead of ours, from the quickest of some round trips: the truth
+ * lies within half of that one.  Without it, commit timestamps of another host would be taken for
+ * ours. */
+static bool compare_clocks(struct run *run, PGconn *connection, struct error *err)
+{
+    enum { ROUND_TRIPS = 15 };
+    int64_t quickest = INT64_MAX;
+
+    for (int i = 0; i < ROUND_TRIPS; i++) {
+        int64_t asked = clock_now(), asked_utc = clock_utc();
+        PGresult *row =
+            ask_query(connection, "SELECT (extract(epoch FROM clock_timestamp()) * 1e6)::bigint",
+                      ask_within(run->plan.timeout, run->interrupt), err);
+        int64_t taken = (clock_now() - asked) / 1000;
+        if (row == NULL) {
+            return false;
+        }
+        if (taken < quickest) {
+            quickest = taken;
+            run->clock_ahead = strtoll(PQgetvalue(row, 0, 0), NULL, 10) - (asked_utc + taken / 2);
+        }
+        PQclear(row);
+    }
+    run->report->clock_error_ms = (double)quickest / 2 / 1000;
+    return true;
 }
 
 /* The plain CREATE SCHEMA IF NOT EXISTS needs the right to create schemas even when it is there. */
@@ -66,7 +94,7 @@ static bool create_table(struct run *run, struct error *err)
     is_ok = is_ok && execute(run, connection, sql, err);
     /* Not unique: a row that is there twice must be able to be there twice, to be seen. */
     snprintf(sql, sizeof sql, "CREATE INDEX ON %s (writer, sequence)", report->table);
-    is_ok = is_ok && execute(run, connection, sql, err);
+    is_ok = is_ok && execute(run, connection, sql, err) && compare_clocks(run, connection, err);
     PQfinish(connection);
     return is_ok ? true : error_wrap(err, "making the table %s", report->table);
 }
@@ -326,6 +354,7 @@ static bool measure(struct run *run, struct run_files *files, struct error *err)
                               .writes = &run->writes,
                               .reads = &run->reads,
                               .samples = &run->samples,
+                              .clock_ahead = run->clock_ahead,
                               .cpu = cpu / wall,
                               .wall = wall};
     gauges_report(&run->gauges, run->report);

@@ -2,7 +2,7 @@
 import json, os, pathlib, pwd, shutil, signal, socket, subprocess, sys, time, unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from lab import Lab, process_state, processes_in, program, wait_until
+from lab import Lab, open_files, process_state, processes_in, program, wait_until
 
 ROW = "SELECT count(*) FROM t"
 
@@ -115,8 +115,7 @@ class Healthy(unittest.TestCase):
             status = pathlib.Path(f"/proc/{pid}/status").read_text()
             self.assertNotIn("\nUid:\t0\t", status)
         for node in self.lab.nodes().values():
-            links = [os.readlink(p) for p in pathlib.Path(f"/proc/{node['pid']}/fd").iterdir()]
-            foreign = [l for l in links if l.startswith("/") and not l.startswith((str(self.lab.directory), "/dev/null"))]
+            foreign = [l for l in open_files(node["pid"]) if l.startswith("/") and not l.startswith((str(self.lab.directory), "/dev/null"))]
             self.assertEqual(foreign, [], node["name"])
 
     def test_freeze_stops_all_and_thaw_lets_it_catch_up(self):

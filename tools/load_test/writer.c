@@ -15,7 +15,7 @@
 #include "load_test/engine.h"
 #include "load_test/link.h"
 
-enum writer_phase { PHASE_CALIBRATE, PHASE_RUN, PHASE_DRAIN };
+enum writer_phase { PHASE_CONNECT, PHASE_CALIBRATE, PHASE_RUN, PHASE_DRAIN };
 
 enum { LATE_NS = 1000 * 1000 }; /* later than this, with a connection free, is the tool's fault */
 
@@ -270,12 +270,11 @@ static void begin_run(struct writers *writers, double rate, int64_t now)
     engine->measure_to = writers->phase_end;
 }
 
-static void begin(struct writers *writers)
+/* After the connections stand: the time that they take is no part of what is measured. */
+static void begin(struct writers *writers, int64_t now)
 {
     const struct run_plan *plan = writers->engine->plan;
-    int64_t now = clock_now();
 
-    random_init(&writers->random, plan->seed, 3);
     if (plan->is_closed || plan->rate > 0) {
         begin_run(writers, plan->is_closed ? 0 : plan->rate, now);
         return;
@@ -289,6 +288,10 @@ static void end_phase(struct writers *writers, int64_t now)
     struct engine *engine = writers->engine;
     const double share = 0.7; /* of the most: near saturation queues, not servers, are measured */
 
+    if (writers->phase == PHASE_CONNECT && !engine->is_stopping) {
+        begin(writers, now);
+        return;
+    }
     if (writers->phase == PHASE_CALIBRATE && !engine->is_stopping) {
         double reached = (double)engine->writes_done / ((double)engine->plan->calibration / 1e9);
         begin_run(writers, reached * share > 1 ? reached * share : 1, now);
@@ -317,10 +320,21 @@ static void count_unsent(struct writers *writers)
     }
 }
 
+static bool are_all_ready(const struct writers *writers)
+{
+    for (size_t i = 0; i < writers->count; i++) {
+        if (writers->members[i].link.state != LINK_READY) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_phase_over(const struct writers *writers, int64_t now)
 {
     const struct run_plan *plan = writers->engine->plan;
     return now >= writers->phase_end || writers->engine->is_stopping ||
+           (writers->phase == PHASE_CONNECT && are_all_ready(writers)) ||
            (plan->writes > 0 && writers->phase == PHASE_RUN && writers->measured >= plan->writes);
 }
 
@@ -369,7 +383,7 @@ static void step_writer(struct writers *writers, struct writer *writer, short re
 
 static void turn(struct writers *writers, struct pollfd *fds)
 {
-    int64_t wake = send_due(writers);
+    int64_t wake = writers->phase == PHASE_CONNECT ? INT64_MAX : send_due(writers);
     size_t replica_count = writers->engine->target->replica_count, at = 0;
 
     wake = writers->phase_end < wake ? writers->phase_end : wake;
@@ -453,9 +467,9 @@ void writer_work(struct engine *engine, struct writer_result *result)
     struct pollfd fds[PLAN_WRITER_MAX + REPORT_REPLICA_MAX];
 
     result->is_out_of_memory = !prepare(&writers);
-    if (!result->is_out_of_memory) {
-        begin(&writers);
-    }
+    random_init(&writers.random, engine->plan->seed, 3);
+    writers.phase = PHASE_CONNECT;
+    writers.phase_end = clock_now() + engine->plan->timeout;
     while (!result->is_out_of_memory && !is_drained(&writers)) {
         int64_t now = clock_now();
         if (writers.phase != PHASE_DRAIN && is_phase_over(&writers, now)) {

@@ -167,6 +167,17 @@ class RunTest(unittest.TestCase):
             self.assertTrue("INTERRUPTED" in out or "interrupted" in err, out + err)
         self.assertEqual(self.tables(), [])
 
+    def test_ctrl_c_while_it_sets_up_leaves_nothing(self):
+        """Its table could be made by the server after it was dropped: the signal comes at every moment of that."""
+        for step in range(12):
+            run = self.start("--duration", "30s", "--warmup", "0.3s", "--rate", "100", "--quiet")
+            time.sleep(0.01 + 0.015 * step)
+            run.send_signal(2)
+            out, err = run.communicate(timeout=30)
+            self.assertIn(run.returncode, (1, -2, 130), out + err)  # -2: it had not begun to listen yet
+        time.sleep(0.3)
+        self.assertEqual(self.tables(), [])
+
     def test_a_full_disk_is_an_error(self):
         words = ("--duration", "0.5s", "--warmup", "0", "--rate", "50")
         with open("/dev/full", "w") as full:

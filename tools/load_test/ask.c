@@ -102,6 +102,13 @@ PGconn *ask_connect(const char *dsn, const char *application_name, struct ask_li
     return connection;
 }
 
+bool ask_make(PGconn *connection, const char *sql, int64_t timeout, struct error *err)
+{
+    PGresult *result = ask_query(connection, sql, ask_within(timeout, NULL), err);
+    PQclear(result);
+    return result != NULL;
+}
+
 bool ask_send(PGconn *connection, const char *sql, struct ask_limit limit, struct error *err)
 {
     if (PQsendQuery(connection, sql) == 0) {

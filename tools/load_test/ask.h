@@ -36,6 +36,11 @@ struct ask_limit {
 [[nodiscard]] PGresult *ask_query(PGconn *connection, const char *sql, struct ask_limit limit,
                                   struct error *err);
 
+/* Runs a statement that makes something.  A signal does not end this wait, at most `timeout` ns:
+ * left alone, the server could make it after it was cleaned up. */
+[[nodiscard]] bool ask_make(PGconn *connection, const char *sql, int64_t timeout,
+                            struct error *err);
+
 /* For more than one result: sends `sql`, and waits until the server has sent something more, which
  * is then consumed. */
 [[nodiscard]] bool ask_send(PGconn *connection, const char *sql, struct ask_limit limit,

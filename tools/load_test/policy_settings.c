@@ -184,14 +184,14 @@ static bool restore_left(struct policy_settings *settings, struct error *err)
 /* In one transaction: there is never a marker without its value. */
 static bool mark(struct policy_settings *settings, struct error *err)
 {
-    settings->is_marked = execute(
-        settings,
+    settings->is_marked = ask_make(
+        settings->connection,
         "DO $$ BEGIN IF to_regnamespace('load_test') IS NULL THEN CREATE SCHEMA load_test; END IF; "
         "CREATE TABLE load_test.policy_marker AS SELECT (SELECT setting FROM pg_file_settings "
         "WHERE name = 'synchronous_standby_names' AND sourcefile = "
         "current_setting('data_directory') || '/postgresql.auto.conf' "
         "ORDER BY seqno DESC LIMIT 1) AS old_value, now() AS marked_at; END $$",
-        err);
+        settings->timeout, err);
     return settings->is_marked;
 }
 

@@ -36,14 +36,6 @@ struct run {
 
 /* ---- the table ---- */
 
-static bool execute(struct run *run, PGconn *connection, const char *sql, struct error *err)
-{
-    PGresult *result =
-        ask_query(connection, sql, ask_within(run->plan.timeout, run->interrupt), err);
-    PQclear(result);
-    return result != NULL;
-}
-
 /* How far the primary's clock is ahead of ours, from the quickest of some round trips: the truth
  * lies within half of that one.  Without it, commit timestamps of another host would be taken for
  * ours. */
@@ -87,14 +79,15 @@ static bool create_table(struct run *run, struct error *err)
     snprintf(sql, sizeof sql,
              "DO $$ BEGIN IF to_regnamespace('load_test') IS NULL THEN CREATE SCHEMA load_test; "
              "END IF; END $$");
-    bool is_ok = execute(run, connection, sql, err);
+    bool is_ok = ask_make(connection, sql, run->plan.timeout, err);
     snprintf(sql, sizeof sql,
              "CREATE TABLE %s (writer integer NOT NULL, sequence bigint NOT NULL, payload text)",
              report->table);
-    is_ok = is_ok && execute(run, connection, sql, err);
+    is_ok = is_ok && ask_make(connection, sql, run->plan.timeout, err);
     /* Not unique: a row that is there twice must be able to be there twice, to be seen. */
     snprintf(sql, sizeof sql, "CREATE INDEX ON %s (writer, sequence)", report->table);
-    is_ok = is_ok && execute(run, connection, sql, err) && compare_clocks(run, connection, err);
+    is_ok = is_ok && ask_make(connection, sql, run->plan.timeout, err) &&
+            compare_clocks(run, connection, err);
     PQfinish(connection);
     return is_ok ? true : error_wrap(err, "making the table %s", report->table);
 }

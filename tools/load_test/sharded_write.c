@@ -69,8 +69,10 @@ static bool prepare_shard(struct writing *writing, size_t shard, struct error *e
              writing->result->table);
     writing->connections[shard] =
         ask_connect(writing->plan->shards[shard].dsn, "load_test", limit_of(writing), &problem);
-    if (writing->connections[shard] != NULL && ask(writing, shard, create_schema, &problem) &&
-        ask(writing, shard, sql, &problem)) {
+    PGconn *connection = writing->connections[shard];
+    int64_t timeout = writing->plan->timeout;
+    if (connection != NULL && ask_make(connection, create_schema, timeout, &problem) &&
+        ask_make(connection, sql, timeout, &problem)) {
         return true;
     }
     return leave_out(writing, shard, &problem, err);

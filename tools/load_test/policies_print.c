@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "load_test/output.h"
 #include "load_test/policies.h"
@@ -37,6 +38,10 @@ static void append_figure(const struct page *page, double value, int decimals, c
     } else {
         snprintf(number, sizeof number, "%.*f%s", decimals, value, unit);
     }
+    char *point = page->is_spanish ? strchr(number, '.') : NULL;
+    if (point != NULL) {
+        *point = ',';
+    }
     text_append_right(page->out, number, columns);
 }
 
@@ -58,18 +63,16 @@ static void print_heading(const struct page *page, double rate)
         rate);
     text_append_left(out, "", NAME_COLUMNS);
     text_append(out,
-                SAY(" writes/s     commit, ms since due    first read after the commit\n",
-                    "escrit./s    commit, ms desde su hora   primera lectura tras el commit\n"));
+                SAY(" writes/s     commit, ms since due    first read misses the commit\n",
+                    "escrit./s    commit, ms desde su hora   primera lectura sin el commit\n"));
     text_append_left(out, "", NAME_COLUMNS);
     text_append_right(out, SAY("most", "máx."), FIGURE_COLUMNS);
     text_append_right(out, "p50", FIGURE_COLUMNS);
     text_append_right(out, "p99", FIGURE_COLUMNS);
     text_append_right(out, "p99.9", FIGURE_COLUMNS);
     for (size_t i = 0; i < page->target->replica_count; i++) {
-        char title[REPORT_NAME_SIZE + 16];
-        snprintf(title, sizeof title, "%s%s", i == 0 ? SAY("misses: ", "falla: ") : "",
-                 page->target->replicas[i].name);
-        text_append_right(out, title, REPLICA_COLUMNS);
+        text_append(out, " "); /* a long name must not touch what stands before it */
+        text_append_right(out, page->target->replicas[i].name, REPLICA_COLUMNS - 1);
     }
     text_append(out, "\n");
 }

@@ -1,0 +1,66 @@
+/* session/greet: a client's way in, from its first byte to being let in.
+ *
+ * One state machine (docs/machines/greet.mmd): direct TLS (first byte 0x16, with ALPN),
+ * GSSENCRequest (answered 'N'), SSLRequest, startup or CancelRequest, the rule
+ * of the hba table, authentication.  Plaintext that came behind an SSLRequest
+ * ends the connection.  It never blocks: step it at each event.  It sends
+ * AuthenticationOk, not what follows (parameters, key, ReadyForQuery): the session does that.
+ * Failures are answered by itself as FATAL with PostgreSQL's SQLSTATE and wording, the same whether
+ * the user exists or not.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "config/config.h"
+#include "config/credential.h"
+#include "config/hba.h"
+#include "net/stream.h"
+#include "wire/startup.h"
+
+struct greet_plan {
+    const struct config *config;    /* borrowed until greet_destroy(), as all here */
+    const struct hba *hba;          /* NULL: config's auth_type for all */
+    struct tls_context *tls;        /* NULL: no TLS: SSLRequest is answered 'N' */
+    const unsigned char *seed;      /* 32 random bytes of the process, for mock secrets */
+    const struct sockaddr *address; /* the client's; NULL: a Unix socket */
+};
+
+enum greet_status {
+    GREET_MORE,
+    GREET_NEEDS_CREDENTIAL, /* of greet_startup()->user: answer with greet_credential() */
+    GREET_ACCEPTED,
+    GREET_CANCEL, /* a CancelRequest: greet_startup()->cancel_…; then close */
+    GREET_CLOSED  /* refused, failed or gone: `err` says why, for the log; close */
+};
+
+struct greet; /* opaque */
+
+/* NULL: out of memory. */
+[[nodiscard]] struct greet *greet_create(struct stream *stream, const struct greet_plan *plan);
+void greet_destroy(struct greet *greet); /* wipes */
+
+[[nodiscard]] enum greet_status greet_step(struct greet *greet, struct error *err);
+
+/* What was found of the user; borrowed until greet_destroy().  NULL: no such user (the client is
+ * told only that authentication failed).  Then step again. */
+void greet_credential(struct greet *greet, const struct credential *credential);
+
+/* A lookup that failed (auth_query could not be run): FATAL with this error, then GREET_CLOSED. */
+void greet_refuse(struct greet *greet, const struct error *why);
+
+/* The startup packet; borrowed until greet_destroy().  Valid from GREET_NEEDS_CREDENTIAL on. */
+[[nodiscard]] const struct startup *greet_startup(const struct greet *greet);
+
+/* After GREET_ACCEPTED: the client key of a SCRAM login, for pass-through to the server; false when
+ * the client logged in otherwise. */
+[[nodiscard]] bool greet_client_key(const struct greet *greet, unsigned char key[SCRAM_KEY_SIZE]);
+
+/* What the client has sent behind its login already; borrowed.  `*size` 0: nothing. */
+[[nodiscard]] const char *greet_left_over(const struct greet *greet, size_t *size);
+
+/* How it was let in, for the log: "scram-sha-256", "cert", … static. */
+[[nodiscard]] const char *greet_method(const struct greet *greet);

@@ -31,6 +31,12 @@ struct credential {
                                     struct error *err);
 void credential_wipe(struct credential *credential);
 
+/* Makes `scram` for a PLAIN password, once (then has_scram); other kinds stay as they are.  Its
+ * salt is the one that scram_secret_mock() shows for `user`, so that a login can't be told from an
+ * unknown user's.  Slow on purpose: keep the result.  53200 when it can't be made. */
+[[nodiscard]] bool credential_scram(struct credential *credential, const char *user,
+                                    const unsigned char seed[32], struct error *err);
+
 struct auth_user {
     char *name; /* owned by the file */
     struct credential credential;

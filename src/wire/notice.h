@@ -26,6 +26,7 @@ struct notice {
 [[nodiscard]] bool notice_read(const char *body, size_t size, struct notice *notice);
 
 /* Copies `body` with `from` replaced by `to` in message, detail and hint: names of ours that a
- * client must not see.  False when memory ran out or the body is malformed: nothing appended. */
+ * client must not see.  Only where it stands as a whole name: "x_1" is left alone in "x_12".
+ * `from` is not empty.  False when memory ran out or the body is malformed: nothing appended. */
 [[nodiscard]] bool notice_write_replaced(struct buffer *out, char type, const char *body,
                                          size_t size, const char *from, const char *to);

@@ -44,14 +44,17 @@ struct startup {
 enum startup_result { STARTUP_OK, STARTUP_NEED_MORE, STARTUP_BAD };
 
 /* Reads the packet at bytes[0..size); `*consumed` is its length.  STARTUP_BAD: 08P01 for what is
- * malformed, 0A000 for a major version that isn't 3 ("unsupported frontend protocol 4.0: server
- * supports 3.0 to 3.2"), 28000 "no PostgreSQL user name specified in startup packet". */
+ * malformed, 54000 for more than STARTUP_PARAMETER_MAX parameters, 0A000 for a major version that
+ * isn't 3 ("unsupported frontend protocol 4.0: server supports 3.0 to 3.2"), 28000 "no PostgreSQL
+ * user name specified in startup packet". */
 [[nodiscard]] enum startup_result startup_read(const char *bytes, size_t size,
                                                struct startup *startup, size_t *consumed,
                                                struct error *err);
 
 /* Splits "-c a=b --c-d=e -cf=g" with backslash escapes, as PostgreSQL does, into name and value
- * pairs; other switches are refused (0A000).  `storage` keeps the text; cleared first. */
+ * pairs; other switches are refused (0A000), as is what is no switch or has no value (42601), an
+ * empty name (42704), and more than `count_max` (54000).  `storage` keeps the text; cleared first,
+ * and the pairs are valid until it changes. */
 [[nodiscard]] bool startup_options(const char *options, struct buffer *storage,
                                    struct startup_parameter *parameters, size_t *count,
                                    size_t count_max, struct error *err);

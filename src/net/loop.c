@@ -50,14 +50,24 @@ void loop_destroy(struct loop *loop)
     free(loop);
 }
 
-bool loop_watch(struct loop *loop, struct loop_source *source, struct error *err)
+static int control(const struct loop *loop, int operation, struct loop_source *source)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                 .data.ptr = source};
-    if (epoll_ctl(loop->fd, EPOLL_CTL_ADD, source->fd, &event) != 0) {
+    return epoll_ctl(loop->fd, operation, source->fd, &event);
+}
+
+bool loop_watch(struct loop *loop, struct loop_source *source, struct error *err)
+{
+    if (control(loop, EPOLL_CTL_ADD, source) != 0) {
         return error_set(err, "53000", "epoll_ctl: %s", strerror(errno));
     }
     return true;
+}
+
+void loop_look_again(struct loop *loop, struct loop_source *source)
+{
+    (void)control(loop, EPOLL_CTL_MOD, source); /* it can only fail for what isn't watched */
 }
 
 void loop_unwatch(struct loop *loop, struct loop_source *source)

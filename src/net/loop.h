@@ -38,6 +38,10 @@ void loop_destroy(struct loop *loop); /* sources and timers are the owners'; NUL
 [[nodiscard]] bool loop_watch(struct loop *loop, struct loop_source *source, struct error *err);
 void loop_unwatch(struct loop *loop, struct loop_source *source); /* before its fd is closed */
 
+/* The next turn brings an event if the socket is ready, though nothing changed: for whoever begins
+ * to look anew. */
+void loop_look_again(struct loop *loop, struct loop_source *source);
+
 /* `timer` is borrowed until it ran or loop_cancel(); set again, it moves.  False when out of
  * memory.  A timer that isn't set may be cancelled; a zeroed one isn't set. */
 [[nodiscard]] bool loop_set_timer(struct loop *loop, struct loop_timer *timer, int64_t deadline);

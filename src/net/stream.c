@@ -14,7 +14,7 @@
 
 enum { DIRECT_SIZE = 16384 }; /* bytes from which copying costs more than it saves */
 
-static void fail(struct stream *stream, int error, const char *trouble)
+void stream_fail(struct stream *stream, int error, const char *trouble)
 {
     stream->state = STREAM_FAILED;
     stream->error = error;
@@ -32,7 +32,7 @@ static void finish_connect(struct stream *stream)
         error = errno;
     }
     if (error != 0) {
-        fail(stream, error, NULL);
+        stream_fail(stream, error, NULL);
         return;
     }
     stream->state = STREAM_OPEN;
@@ -52,7 +52,8 @@ static void on_socket(struct loop_source *source, uint32_t events)
         stream->may_read = stream->state != STREAM_FAILED;
         stream->is_hung_up = stream->is_hung_up || (events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) != 0;
     }
-    bool was_full = !stream->may_write && buffer_size(&stream->out) > 0;
+    bool was_full = buffer_size(&stream->out) > 0 &&
+                    (!stream->may_write || stream->write_reads || stream->state == STREAM_SHAKING);
     if ((events & EPOLLOUT) != 0 && stream->state != STREAM_FAILED) {
         stream->may_write = true;
     }
@@ -160,7 +161,7 @@ ssize_t stream_read(struct stream *stream, void *bytes, size_t size)
         stream->may_read = errno == EINTR;
         return 0;
     }
-    fail(stream, errno, NULL);
+    stream_fail(stream, errno, NULL);
     return -1;
 }
 
@@ -180,16 +181,19 @@ static size_t send_some(struct stream *stream, const char *bytes, size_t size)
     if (stream->tls != NULL) {
         return stream_tls_write(stream, bytes, size);
     }
-    ssize_t count = send(stream->source.fd, bytes, size, MSG_NOSIGNAL);
+    ssize_t count;
+    do {
+        count = send(stream->source.fd, bytes, size, MSG_NOSIGNAL);
+    } while (count < 0 && errno == EINTR);
     if (count >= 0) {
         stream->may_write = (size_t)count == size;
         return (size_t)count;
     }
-    if (errno == EAGAIN || errno == EINTR) {
-        stream->may_write = errno == EINTR;
+    if (errno == EAGAIN) {
+        stream->may_write = false;
         return 0;
     }
-    fail(stream, errno, NULL);
+    stream_fail(stream, errno, NULL);
     return 0;
 }
 
@@ -212,7 +216,7 @@ bool stream_write(struct stream *stream, const void *bytes, size_t size)
         }
     }
     if (!buffer_append(&stream->out, from, size)) {
-        fail(stream, ENOMEM, NULL);
+        stream_fail(stream, ENOMEM, NULL);
         return false;
     }
     return true;
@@ -227,9 +231,10 @@ void stream_flush(struct stream *stream)
 {
     while (stream->state == STREAM_OPEN && stream->may_write && buffer_size(&stream->out) > 0) {
         size_t sent = send_some(stream, buffer_bytes(&stream->out), buffer_size(&stream->out));
-        if (stream->state == STREAM_OPEN && sent > 0) {
-            buffer_consume(&stream->out, sent);
+        if (stream->state != STREAM_OPEN || sent == 0) {
+            return; /* TLS may refuse although the socket would take it: until it has read */
         }
+        buffer_consume(&stream->out, sent);
     }
 }
 
@@ -246,7 +251,7 @@ void stream_leave(struct stream *stream)
     if (buffer_size(&out) > 0 &&
         !buffer_append(&stream->out, buffer_bytes(&out), buffer_size(&out))) {
         buffer_done(&out);
-        fail(stream, ENOMEM, NULL);
+        stream_fail(stream, ENOMEM, NULL);
         return;
     }
     buffer_done(&out);
@@ -281,9 +286,4 @@ const char *stream_error(const struct stream *stream)
         return strerror(stream->error);
     }
     return stream->is_at_end ? "the other side closed the connection" : "no error";
-}
-
-bool stream_has_tls(const struct stream *stream)
-{
-    return stream->tls != NULL;
 }

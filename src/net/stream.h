@@ -39,6 +39,8 @@ struct stream {
     bool may_read;       /* the socket has, or may have, something to read */
     bool may_write;      /* it takes, or may take, bytes */
     bool is_at_end;      /* the other side will send nothing more */
+    bool needs_protocol; /* direct TLS: ALPN must be agreed upon */
+    bool write_reads;    /* OpenSSL can't write before it has read something */
     bool is_hung_up;     /* the kernel said so: a short read no longer means that nothing is left */
     int error;           /* errno of the failure, 0: none, or TLS said no */
     const char *trouble; /* borrowed, static: what failed, when no errno says it; NULL else */
@@ -56,10 +58,11 @@ struct sockaddr;
                                   const struct sockaddr *address, unsigned address_size,
                                   void (*on_event)(void *owner), void *owner, struct error *err);
 
-/* Begins the handshake; an event comes when the state is STREAM_OPEN or STREAM_FAILED.  The context
- * is shared for as long as the stream lives.  For a client `host` is checked with TLS_VERIFY_FULL
- * and sent as SNI unless it is an address.  `direct`: ALPN must be agreed upon (client: is asked
- * for). */
+/* Begins the handshake of a stream that is open and has nothing to send; an event comes when the
+ * state is STREAM_OPEN or STREAM_FAILED.  The context is shared for as long as the stream lives.
+ * For a client `host` is checked with TLS_VERIFY_FULL and sent as SNI unless it is an address
+ * (NULL or "": none; refused with TLS_VERIFY_FULL); it always offers ALPN.  `direct`: the client
+ * must offer it too.  False: 53200 or F0000, and the stream is as before. */
 [[nodiscard]] bool stream_start_tls_server(struct stream *stream, struct tls_context *context,
                                            bool direct, struct error *err);
 [[nodiscard]] bool stream_start_tls_client(struct stream *stream, struct tls_context *context,

@@ -1,8 +1,9 @@
 /* net/stream_tls: the TLS half of a stream; only net/stream.c calls it.
  *
- * These keep the stream's promises over OpenSSL: may_read stays true while
- * OpenSSL holds bytes, a read or a write that needs the opposite direction is
- * resumed when the socket has it, and failures end in STREAM_FAILED.
+ * These keep the stream's promises over OpenSSL: a read that fills less than
+ * asked for has emptied the socket and OpenSSL, a read or a write that needs the
+ * opposite direction is resumed when the socket has it, and failures end in
+ * STREAM_FAILED.  A connection that ends without TLS's goodbye has failed.
  */
 #pragma once
 
@@ -11,8 +12,11 @@
 
 #include "net/stream.h"
 
-void stream_tls_shake(
-    struct stream *stream); /* one step; leaves STREAM_SHAKING when it has ended */
+/* One step; leaves STREAM_SHAKING when it has ended. */
+void stream_tls_shake(struct stream *stream);
 [[nodiscard]] ssize_t stream_tls_read(struct stream *stream, void *bytes, size_t size);
 [[nodiscard]] size_t stream_tls_write(struct stream *stream, const char *bytes, size_t size);
 void stream_tls_close(struct stream *stream); /* frees `tls`; in clear nothing */
+
+/* stream.c's: the stream has failed, by errno or by a static text. */
+void stream_fail(struct stream *stream, int error, const char *trouble);

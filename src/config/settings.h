@@ -79,14 +79,27 @@ enum setting_type {
 
 enum setting_reload { RELOAD_LIVE, RELOAD_RESTART };
 
+/* Chapters of docs/settings.md. */
+enum setting_group {
+    GROUP_CLIENTS,
+    GROUP_POOLS,
+    GROUP_SERVERS,
+    GROUP_LOGIN,
+    GROUP_TLS,
+    GROUP_OPERATION,
+    GROUP_COUNT
+};
+
 struct setting {
     const char *name;
     enum setting_type type;
     size_t offset;        /* in struct settings */
     const char *fallback; /* as one would write it */
     int64_t min, max;     /* of numbers, in `unit`s; a string: longest length */
-    const char *unit;     /* "s", "ms", "connections", ""; a bare number's unit for SETTING_TIME */
-    const char *const *choices;
+    const char *unit;     /* "s", "ms", "connections", ""; a bare number's unit for SETTING_TIME;
+                             "octal": written so */
+    const char *const *choices; /* ends with NULL; a string may have them too */
+    enum setting_group group;
     enum setting_reload reload;
     const char *help; /* one or two sentences; also docs/settings.md */
 };

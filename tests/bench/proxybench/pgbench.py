@@ -1,0 +1,124 @@
+"""Runs pgbench against a proxy and reads what it logged. Only what happened in the window counts: after the clients
+have connected and the pool is warm, before the first of them leaves."""
+import dataclasses, math, subprocess, time
+
+from proxybench import proc
+from proxybench.contenders import DATABASE
+from proxybench.world import Refused, find_program
+
+SLEEP_US = 5000
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    script: str = "select"  # pgbench -S; "tpcb"; "sleep": SLEEP_US in the server
+    protocol: str = "simple"
+    clients: int = 16
+    reconnects: bool = False  # -C
+
+    def words(self):
+        # More than two threads would fight with the proxy for the processors; with -C a thread waits for its
+        # one login, so there it takes more of them to keep the proxy busy.
+        threads = min(self.clients, 4 if self.reconnects else 2)
+        words = ["-n", "-M", self.protocol, "-c", str(self.clients), "-j", str(threads)]
+        return words + (["-C"] if self.reconnects else []) + {"select": ["-S"], "tpcb": [], "sleep": None}[self.script]
+
+
+def parse_log(lines):
+    """(when it ended, in s since the epoch; µs it took) of each line of `pgbench -l`; not of failed ones.
+
+    client_id transaction_no time script_no time_epoch time_us [schedule_lag] [retries]"""
+    found = []
+    for line in lines:
+        words = line.split()
+        if len(words) >= 6 and words[2].isdigit():
+            found.append((int(words[4]) + int(words[5]) / 1e6, int(words[2])))
+    return found
+
+
+def percentile(ordered, share):
+    """The smallest value that at least `share` of them do not exceed."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def summary(transactions, begin, end):
+    """tps and latencies of what ended in (begin, end]."""
+    took = sorted(us for when, us in transactions if begin < when <= end)
+    if not took:
+        raise Refused("no transaction ended in the window")
+    return {"transactions": len(took), "tps": len(took) / (end - begin), "p50_us": percentile(took, 0.50),
+            "p99_us": percentile(took, 0.99)}
+
+
+def warm_up(load, seconds):
+    """How long until all clients are connected and the pool stands: a login takes up to 4 ms of a processor."""
+    return min(1.0, seconds / 2) + load.clients * 0.004
+
+
+def start(world, server, proxy, load, seconds, tls=False):
+    prefix = world.scratch / "log"
+    for old in world.scratch.glob("log*"):
+        old.unlink()
+    words = [find_program("pgbench"), *load_words(world, load), "-T", str(math.ceil(seconds)), "-l",
+             f"--log-prefix={prefix}", DATABASE]
+    with open(world.scratch / "errors", "w") as errors:  # a pipe could fill up and hold pgbench
+        return subprocess.Popen(words, env=server.environment(proxy.port, tls), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=errors, cwd=world.scratch)
+
+
+def load_words(world, load):
+    if load.script != "sleep":
+        return load.words()
+    script = world.scratch / "sleep.sql"
+    script.write_text(f"SELECT pg_sleep({SLEEP_US / 1e6});\n")
+    return [*dataclasses.replace(load, script="tpcb").words(), "-f", str(script)]
+
+
+def finish(world, process, patience):
+    """Waits for pgbench to end; what it logged."""
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        raise Refused(f"pgbench hung: it did not end within {patience:.0f} s") from None
+    errors = (world.scratch / "errors").read_text(errors="replace")
+    if process.returncode != 0 or "aborted" in errors:
+        raise Refused("pgbench: " + (errors.strip().splitlines() or ["failed"])[-1])
+    transactions = []
+    for path in world.scratch.glob("log*"):
+        with open(path) as lines:
+            transactions += parse_log(lines)
+        path.unlink()
+    return transactions
+
+
+def measure(world, server, proxy, load, seconds, tls=False):
+    """One sample: {tps, p50_us, p99_us, cpu_us, …}; cpu_us is what the proxy spent for each transaction."""
+    warm = warm_up(load, seconds)
+    total = warm + seconds + 0.5
+    process = start(world, server, proxy, load, total, tls)
+    try:
+        snapshots = []
+        for pause in (warm, seconds):
+            try:
+                process.wait(pause)
+                break  # it should still run; finish() tells why it does not
+            except subprocess.TimeoutExpired:
+                cpu = proc.cpu_now(proxy.process.pid) if proxy.process else None
+                snapshots.append((time.time(), cpu))
+        transactions = finish(world, process, math.ceil(total) + 30)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if len(snapshots) < 2:
+        raise Refused("pgbench ended before its time")
+    (begin, before), (end, after) = snapshots
+    sample = summary(transactions, begin, end)
+    return {**sample, **cpu_share(before, after, sample["transactions"], end - begin)} if proxy.process else sample
+
+
+def cpu_share(before, after, transactions, seconds):
+    """CPU of the proxy between two snapshots of proc.cpu_now()."""
+    ns, user, system = (b - a for a, b in zip(before, after))
+    return {"cpu_us": ns / 1000 / transactions, "cpu_percent": ns / 1e7 / seconds,
+            "user_share": user / (user + system) if user + system else None}

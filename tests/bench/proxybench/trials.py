@@ -1,0 +1,127 @@
+"""Measurements that are no pgbench round of tps and CPU: system calls, memory, leaks, fairness. Each takes a context
+(world, server, options) and a proxy that has just started, and returns one sample."""
+import time
+
+from proxybench import pgbench, proc
+from proxybench.contenders import DATABASE, USER
+from proxybench.crowd import Crowd, query
+from proxybench.world import Refused, wait_until
+
+WAVE, PEAK = 250, 1000
+
+
+def system_calls(context, proxy, load):
+    """Calls for each query of one client, over a whole run of pgbench: its login is some 50 of 20,000."""
+    seconds = max(2, context.seconds / 2)
+    with proc.SystemCalls(proxy.process.pid, context.world.scratch) as calls:
+        process = pgbench.start(context.world, context.server, proxy, load, seconds)
+        try:
+            transactions = pgbench.finish(context.world, process, seconds + 30)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if not calls.counts:
+        raise Refused(f"not measured: {calls.why}")
+    return per_query(calls.counts, len(transactions))
+
+
+def per_query(counts, queries):
+    """{calls, sends, receives, waits, epoll_ctls}, each for one query."""
+    def of(*names):
+        return sum(counts.get(name, 0) for name in names) / queries
+    return {"calls": sum(counts.values()) / queries,
+            "sends": of("sendto", "sendmsg", "sendmmsg", "write", "writev"),
+            "receives": of("recvfrom", "recvmsg", "recvmmsg", "read", "readv"),
+            "waits": of("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6"),
+            "epoll_ctls": of("epoll_ctl")}
+
+
+def crowd_of(proxy):
+    return Crowd(proxy.port, USER, DATABASE)
+
+
+def idle_memory(context, proxy, _load):
+    """PSS for each client that has asked once and then idles, and the CPU that all of them cost in idling."""
+    pid, count = proxy.process.pid, context.idle_clients
+    with crowd_of(proxy) as crowd:
+        crowd.join(1)
+        crowd.ask("SELECT 1")
+        before = proc.memory(pid)
+        crowd.join(count - 1)
+        crowd.ask("SELECT 1")
+        time.sleep(1)  # what is freed late is freed
+        grown = proc.memory(pid) - before
+        cpu, began = proc.cpu_now(pid)[0], time.monotonic()
+        time.sleep(context.idle_seconds)
+        cpu, seconds = proc.cpu_now(pid)[0] - cpu, time.monotonic() - began
+    return {"bytes_per_client": grown / (count - 1), "cpu_percent": cpu / 1e7 / seconds}
+
+
+def leave_waves(proxy, count):
+    """`count` connections, opened, used, dropped: in turn politely, rudely, by reset, within a transaction, within a
+    query whose answer nobody reads, and before their login was answered."""
+    ways = (("polite", None), ("rude", None), ("reset", None), ("rude", "BEGIN"), ("reset", "query"), ("rude", "login"))
+    for number, first in enumerate(range(0, count, WAVE)):
+        how, doing = ways[number % len(ways)]
+        with crowd_of(proxy) as crowd:
+            size = min(WAVE, count - first)
+            if doing == "login":
+                for _ in range(size):
+                    crowd.connect().sendall(crowd.hello)
+                crowd.drop(how)
+                continue
+            crowd.join(size)
+            leave(crowd, how, doing)
+
+
+def leave(crowd, how, doing):
+    if doing == "query":
+        crowd.send(query("SELECT repeat('x', 20000)"))
+    elif doing == "BEGIN":
+        for fd in list(crowd.clients):  # one after the other: all at once would be more than the pool
+            crowd.send(query("BEGIN"), [fd])
+            crowd.await_ready({fd})
+            crowd.drop_one(fd)
+        return
+    else:
+        crowd.ask("SELECT 1")
+    crowd.drop(how)
+
+
+def settled(context, proxy):
+    """(descriptors, server connections, PSS) once the proxy has answered another client and its numbers stand."""
+    pid, seen = proxy.process.pid, []
+    with crowd_of(proxy) as crowd:
+        crowd.join(1)
+        crowd.ask("SELECT 1")
+
+    def is_steady():
+        time.sleep(0.25)
+        seen.append((proc.descriptors(pid), context.server.connections()))
+        return len(seen) >= 4 and len(set(seen[-4:])) == 1
+    wait_until(is_steady, "descriptors and server connections come to rest", 30)
+    return (*seen[-1], proc.memory(pid))
+
+
+def leaks(context, proxy, _load):
+    """A peak of clients and 10,000 connections take what the proxy will keep; the same 10,000 again must add nothing."""
+    with crowd_of(proxy) as crowd:
+        crowd.join(PEAK)
+        crowd.ask("SELECT 1")
+    leave_waves(proxy, context.leak_connections)
+    before = settled(context, proxy)
+    leave_waves(proxy, context.leak_connections)
+    after = settled(context, proxy)
+    descriptors, servers, memory = (b - a for a, b in zip(before, after))
+    # A pool may stand at another size the second time; a server connection and its descriptor go together.
+    return {"descriptors": descriptors - servers, "servers": after[1],
+            "bytes_per_connection": memory / context.leak_connections}
+
+
+def fairness(context, proxy, load):
+    """p99/p50 of waiting: the pool is 16, each query holds a server for 5 ms, so a client waits for its turn."""
+    seconds = max(3, context.seconds / 2)
+    sample = pgbench.measure(context.world, context.server, proxy, load, seconds)
+    wait = {name: max(sample[name] - pgbench.SLEEP_US, 1) for name in ("p50_us", "p99_us")}
+    return {**sample, "unfairness": wait["p99_us"] / wait["p50_us"]}

@@ -52,12 +52,21 @@ void buffer_init(struct buffer *buffer, struct buffer_pool *pool)
     *buffer = (struct buffer){.pool = pool};
 }
 
+static void give_back(struct buffer *buffer)
+{
+    if (buffer->bytes == NULL) {
+        return;
+    }
+    if (buffer->is_secret) {
+        explicit_bzero(buffer->bytes, buffer->capacity);
+    }
+    pool_give(buffer->pool, buffer->bytes, buffer->capacity);
+}
+
 void buffer_done(struct buffer *buffer)
 {
-    if (buffer->bytes != NULL) {
-        pool_give(buffer->pool, buffer->bytes, buffer->capacity);
-    }
-    *buffer = (struct buffer){.pool = buffer->pool};
+    give_back(buffer);
+    *buffer = (struct buffer){.pool = buffer->pool, .is_secret = buffer->is_secret};
 }
 
 size_t buffer_size(const struct buffer *buffer)
@@ -88,11 +97,13 @@ static bool grow(struct buffer *buffer, size_t needed)
     if (size > 0) {
         memcpy(bytes, buffer->bytes + buffer->start, size);
     }
-    if (buffer->bytes != NULL) {
-        pool_give(buffer->pool, buffer->bytes, buffer->capacity);
-    }
-    *buffer = (struct buffer){
-        .pool = buffer->pool, .bytes = bytes, .start = 0, .end = size, .capacity = capacity};
+    give_back(buffer);
+    *buffer = (struct buffer){.pool = buffer->pool,
+                              .bytes = bytes,
+                              .start = 0,
+                              .end = size,
+                              .capacity = capacity,
+                              .is_secret = buffer->is_secret};
     return true;
 }
 

@@ -22,6 +22,7 @@ struct buffer {
     struct buffer_pool *pool; /* borrowed; NULL: memory comes from malloc */
     char *bytes;              /* owned; NULL while empty */
     size_t start, end, capacity;
+    bool is_secret; /* set by whoever puts a secret in: memory is wiped before it is given back */
 };
 
 void buffer_pool_init(struct buffer_pool *pool, size_t count_max);

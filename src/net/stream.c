@@ -246,22 +246,18 @@ size_t stream_pending(const struct stream *stream)
 void stream_leave(struct stream *stream)
 {
     loop_unwatch(stream->loop, &stream->source);
-    struct buffer out = stream->out;
-    buffer_init(&stream->out, NULL); /* the old loop's pool stays with its thread */
-    if (buffer_size(&out) > 0 &&
-        !buffer_append(&stream->out, buffer_bytes(&out), buffer_size(&out))) {
-        buffer_done(&out);
-        stream_fail(stream, ENOMEM, NULL);
-        return;
-    }
-    buffer_done(&out);
+    stream->out.pool = NULL; /* its memory goes along; the pool stays with its thread */
+    stream->loop = NULL;
 }
 
 bool stream_join(struct stream *stream, struct loop *loop, struct error *err)
 {
     stream->loop = loop;
-    stream->may_read = true; /* an edge may have been between the two */
-    stream->may_write = stream->state != STREAM_FAILED;
+    stream->out.pool = loop_buffers(loop);
+    stream_tls_move(stream);
+    if (stream->state == STREAM_OPEN) {
+        stream->may_read = stream->may_write = true; /* an edge may have been between the two */
+    }
     return watch(stream, err);
 }
 
@@ -271,7 +267,9 @@ void stream_close(struct stream *stream)
         return;
     }
     stream_tls_close(stream);
-    loop_unwatch(stream->loop, &stream->source);
+    if (stream->loop != NULL) {
+        loop_unwatch(stream->loop, &stream->source);
+    }
     close(stream->source.fd);
     buffer_done(&stream->out);
     stream->state = STREAM_CLOSED;

@@ -30,7 +30,7 @@ enum stream_state {
 
 struct stream {
     struct loop_source source;
-    struct loop *loop;             /* borrowed */
+    struct loop *loop;             /* borrowed; NULL between two loops */
     void (*on_event)(void *owner); /* read, write, look at the state: something changed */
     void *owner;                   /* borrowed */
     struct ssl_st *tls;            /* owned; NULL in clear */
@@ -62,7 +62,8 @@ struct sockaddr;
  * state is STREAM_OPEN or STREAM_FAILED.  The context is shared for as long as the stream lives.
  * For a client `host` is checked with TLS_VERIFY_FULL and sent as SNI unless it is an address
  * (NULL or "": none; refused with TLS_VERIFY_FULL); it always offers ALPN.  `direct`: the client
- * must offer it too.  False: 53200 or F0000, and the stream is as before. */
+ * must offer it too.  False: 53200, F0000, or 08006 when the stream has failed or still holds bytes
+ * to be sent in clear; the stream is as before. */
 [[nodiscard]] bool stream_start_tls_server(struct stream *stream, struct tls_context *context,
                                            bool direct, struct error *err);
 [[nodiscard]] bool stream_start_tls_client(struct stream *stream, struct tls_context *context,
@@ -89,7 +90,8 @@ void stream_flush(struct stream *stream);
 /* Bytes that are not sent yet. */
 [[nodiscard]] size_t stream_pending(const struct stream *stream);
 
-/* Takes the stream to another loop (another thread's, in which this is then called), as it is. */
+/* Takes the stream to another loop (another thread's, in which this is then called), as it is; in
+ * between it may be copied, read, written and closed.  An event comes by the new loop. */
 void stream_leave(struct stream *stream); /* in the old loop's thread */
 [[nodiscard]] bool stream_join(struct stream *stream, struct loop *loop, struct error *err);
 

@@ -49,8 +49,13 @@ static bool is_waiting(struct stream *stream, int error)
 static bool start(struct stream *stream, struct tls_context *context, struct error *err)
 {
     assert(stream->tls == NULL);
-    assert(stream->state == STREAM_OPEN);
-    assert(buffer_size(&stream->out) == 0);
+    if (stream->state != STREAM_OPEN) {
+        return error_set(err, "08006", "no TLS on a connection that failed: %s",
+                         stream_error(stream));
+    }
+    if (buffer_size(&stream->out) > 0) {
+        return error_set(err, "08006", "the other side does not take what comes before TLS");
+    }
     stream->tls = tls_attach(context, stream);
     if (stream->tls == NULL) {
         return error_set(err, "53200", "no memory for a TLS connection");
@@ -243,6 +248,13 @@ size_t stream_tls_write(struct stream *stream, const char *bytes, size_t size)
         stream->write_reads = error == SSL_ERROR_WANT_READ;
     }
     return 0;
+}
+
+void stream_tls_move(struct stream *stream)
+{
+    if (stream->tls != NULL) {
+        BIO_set_data(SSL_get_rbio(stream->tls), stream);
+    }
 }
 
 void stream_tls_close(struct stream *stream)

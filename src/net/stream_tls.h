@@ -16,6 +16,7 @@
 void stream_tls_shake(struct stream *stream);
 [[nodiscard]] ssize_t stream_tls_read(struct stream *stream, void *bytes, size_t size);
 [[nodiscard]] size_t stream_tls_write(struct stream *stream, const char *bytes, size_t size);
+void stream_tls_move(struct stream *stream);  /* the stream is at a new place; in clear nothing */
 void stream_tls_close(struct stream *stream); /* frees `tls`; in clear nothing */
 
 /* stream.c's: the stream has failed, by errno or by a static text. */

@@ -84,14 +84,19 @@ class Terminal:
         return self.read(until)
 
     def end(self, timeout=30):
-        """Its exit status."""
+        """Its exit status; what it said to the last is in `shown`, also what came as it ended."""
         end = time.monotonic() + timeout
-        while self.process.poll() is None and time.monotonic() < end:
+        has_ended = False
+        while time.monotonic() < end:
             if select.select([self.master], [], [], 0.05)[0]:
                 try:
                     self.shown += os.read(self.master, 65536).decode(errors="replace")
+                    continue
                 except OSError:
-                    pass
+                    break  # nobody has the terminal any more, and all is read
+            if has_ended:
+                break
+            has_ended = self.process.poll() is not None
         os.close(self.master)
         return self.process.wait(timeout=1)
 
@@ -124,7 +129,7 @@ class Prompt(Demo):
 
         os.write(terminal.master, b"\x03")
         self.assertEqual(terminal.end(), 130)
-        self.assertEqual(terminal.shown.count("interrupted"), 1)
+        self.assertEqual(terminal.shown.count("interrupted"), 1, terminal.shown[-600:])
 
     def test_end_of_file_at_the_prompt_ends_it(self):
         terminal = Terminal(self, *SMALL)

@@ -67,7 +67,7 @@ def run_cell(context, case, cell, is_pinned):
         pin(proxy, cell, is_pinned)
         if case.trial:
             return case.trial(context, proxy, cell.load)
-        return pgbench.measure(context.world, context.server, proxy, cell.load, context.seconds, cell.setup.tls)
+        return pgbench.measure(context.world, context.server, proxy, cell.load, context.seconds, cell.setup)
     except OSError as error:
         raise Refused(f"{type(error).__name__}: {error}") from error
     finally:

@@ -50,9 +50,14 @@ class Parsers(unittest.TestCase):
         text = "55e0-7ffd ---p 00000000 00:00 0   [rollup]\nRss:    100 kB\nPss:     7 kB\n"
         self.assertEqual(proc.parse_rollup(text), {"Rss": 102400, "Pss": 7168})
 
+    def test_a_busy_machine_is_told_from_an_idle_one(self):
+        self.assertEqual(proc.busy_ticks("cpu  1 2 4 1000 1000 8 16 32 64 64\ncpu0 9"), 63)
+        for busy, ours, share in ((4_000_000_000, 1_000_000_000, 0.75), (1, 2, 0.0)):
+            self.assertEqual(proc.others_share((10, 20), (10 + busy, 20 + ours), 2, 2), share)
+
     def test_a_log_line_gives_its_end_and_its_time(self):
         lines = ["0 199 2241 0 1175850568 995598", "1 1 7 0 1175850569 5 0", "2 1 failed 0 1175850569 5", "", "torn 1"]
-        self.assertEqual(pgbench.parse_log(lines), [(1175850568.995598, 2241), (1175850569.000005, 7)])
+        self.assertEqual(pgbench.parse_log(lines), [(1175850568.995598, 2241, 0), (1175850569.000005, 7, 1)])
 
     def test_messages_are_taken_when_they_are_whole(self):
         ready = b"Z\0\0\0\5I"
@@ -70,7 +75,8 @@ class Figures(unittest.TestCase):
             self.assertEqual(pgbench.percentile(values, share), expected, (values, share))
 
     def test_only_the_window_counts(self):
-        transactions = [(9.9, 1), (10.0, 2), (10.5, 3), (12.0, 5), (12.1, 9)]
+        transactions = [(9.9, 1, 0), (10.0, 2, 0), (10.5, 3, 1), (12.0, 5, 2), (12.1, 9, 1)]
+        self.assertEqual(pgbench.at_work(transactions, 10.5), 2)
         self.assertEqual(pgbench.summary(transactions, 10, 12),
                          {"transactions": 2, "tps": 1.0, "p50_us": 3, "p99_us": 5})
         with self.assertRaises(Refused):
@@ -127,6 +133,11 @@ class Bars(unittest.TestCase):
 
     def test_a_bar_of_a_case_that_was_not_run_is_left_out(self):
         self.assertEqual(result.judged({}, cases.all_bars()), [])
+
+    def test_what_others_took_is_told(self):
+        results = {"c": {"a": [{"others": 0.2}, None, {"others": 0.4}], "b": [{"tps": 1}]}}
+        self.assertIn("30%", result.disturbance_line(results)[0])
+        self.assertEqual(result.disturbance_line({"c": {"b": [{"tps": 1}]}}), [])
 
     def test_the_table_shows_failures_and_figures(self):
         results = {"select-simple-16": {"pgbouncer": [{"cpu_us": 20, "tps": 100}], "reparto": [None]},

@@ -180,30 +180,8 @@ def server_passwords(world, server):
     return world.write("pool_passwd", f"{USER}:TEXT{server.password}\n")
 
 
-def start_odyssey(world, server, setup):
-    port = free_port()
-    conf = world.write(f"odyssey-{port}.conf", f"""
-daemonize no
-log_to_stdout yes
-log_session no
-log_stats no
-workers {setup.workers}
-client_max {setup.clients_max}
-listen {{ host "127.0.0.1" port {port} }}
-storage "server" {{ type "remote" host "127.0.0.1" port {server.port} }}
-database default {{ user default {{
-    authentication "none" storage "server" storage_user "{USER}" storage_password "{server.password}"
-    pool "{setup.pool_mode}" pool_size {setup.pool_size} pool_discard no pool_reserve_prepared_statement yes
-}} }}
-""")
-    process = world.start([find_program("odyssey"), conf], f"odyssey-{port}", signal.SIGTERM)
-    world.ready(process, port)
-    return Proxy("odyssey", port, process)
-
-
-START = {"pgbouncer": start_pgbouncer, "reparto": start_reparto, "direct": start_direct, "pgpool2": start_pgpool2,
-         "odyssey": start_odyssey}
-EXTRA = ("odyssey", "pgpool2")
+START = {"pgbouncer": start_pgbouncer, "reparto": start_reparto, "direct": start_direct, "pgpool2": start_pgpool2}
+EXTRA = ("pgpool2",)
 
 
 def version_of(name):

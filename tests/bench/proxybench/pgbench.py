@@ -1,6 +1,6 @@
 """Runs pgbench against a proxy and reads what it logged. Only what happened in the window counts: after the clients
 have connected and the pool is warm, before the first of them leaves."""
-import dataclasses, math, subprocess, time
+import dataclasses, math, os, subprocess, time
 
 from proxybench import proc
 from proxybench.contenders import DATABASE
@@ -25,14 +25,14 @@ class Load:
 
 
 def parse_log(lines):
-    """(when it ended, in s since the epoch; µs it took) of each line of `pgbench -l`; not of failed ones.
+    """(when it ended, in s since the epoch; µs it took; client) of each line of `pgbench -l`; not of failed ones.
 
     client_id transaction_no time script_no time_epoch time_us [schedule_lag] [retries]"""
     found = []
     for line in lines:
         words = line.split()
         if len(words) >= 6 and words[2].isdigit():
-            found.append((int(words[4]) + int(words[5]) / 1e6, int(words[2])))
+            found.append((int(words[4]) + int(words[5]) / 1e6, int(words[2]), int(words[0])))
     return found
 
 
@@ -43,16 +43,22 @@ def percentile(ordered, share):
 
 def summary(transactions, begin, end):
     """tps and latencies of what ended in (begin, end]."""
-    took = sorted(us for when, us in transactions if begin < when <= end)
+    took = sorted(us for when, us, _ in transactions if begin < when <= end)
     if not took:
         raise Refused("no transaction ended in the window")
     return {"transactions": len(took), "tps": len(took) / (end - begin), "p50_us": percentile(took, 0.50),
             "p99_us": percentile(took, 0.99)}
 
 
-def warm_up(load, seconds):
-    """How long until all clients are connected and the pool stands: a login takes up to 4 ms of a processor."""
-    return min(1.0, seconds / 2) + load.clients * 0.004
+def warm_up(load, servers, seconds):
+    """How long until all clients are connected and the pool stands: a login by SCRAM takes a server and a client some
+    10 ms of a processor together. at_work() tells whether it was enough."""
+    return min(1.0, seconds / 2) + load.clients * 0.004 + servers * 0.015
+
+
+def at_work(transactions, begin):
+    """How many clients had done something when measuring began."""
+    return len({client for when, _, client in transactions if when <= begin})
 
 
 def start(world, server, proxy, load, seconds, tls=False):
@@ -91,11 +97,11 @@ def finish(world, process, patience):
     return transactions
 
 
-def measure(world, server, proxy, load, seconds, tls=False):
+def measure(world, server, proxy, load, seconds, setup):
     """One sample: {tps, p50_us, p99_us, cpu_us, …}; cpu_us is what the proxy spent for each transaction."""
-    warm = warm_up(load, seconds)
+    warm = warm_up(load, setup.pool_size if proxy.process else load.clients, seconds)
     total = warm + seconds + 0.5
-    process = start(world, server, proxy, load, total, tls)
+    process = start(world, server, proxy, load, total, setup.tls)
     try:
         snapshots = []
         for pause in (warm, seconds):
@@ -104,7 +110,7 @@ def measure(world, server, proxy, load, seconds, tls=False):
                 break  # it should still run; finish() tells why it does not
             except subprocess.TimeoutExpired:
                 cpu = proc.cpu_now(proxy.process.pid) if proxy.process else None
-                snapshots.append((time.time(), cpu))
+                snapshots.append((time.time(), cpu, proc.machine_now()))
         transactions = finish(world, process, math.ceil(total) + 30)
     finally:
         if process.poll() is None:
@@ -112,9 +118,13 @@ def measure(world, server, proxy, load, seconds, tls=False):
             process.wait()
     if len(snapshots) < 2:
         raise Refused("pgbench ended before its time")
-    (begin, before), (end, after) = snapshots
+    (begin, before, machine), (end, after, machine_after) = snapshots
+    if (busy := at_work(transactions, begin)) < load.clients:
+        raise Refused(f"only {busy} of {load.clients} clients had an answer when measuring began")
     sample = summary(transactions, begin, end)
-    return {**sample, **cpu_share(before, after, sample["transactions"], end - begin)} if proxy.process else sample
+    if proxy.process:
+        sample |= cpu_share(before, after, sample["transactions"], end - begin)
+    return sample | {"others": proc.others_share(machine, machine_after, end - begin, os.cpu_count())}
 
 
 def cpu_share(before, after, transactions, seconds):

@@ -52,16 +52,36 @@ def cpu_now(pid):
     return total, user, system
 
 
+def busy_ticks(stat):
+    """All that /proc/stat says the processors did, but idling and waiting for a disk; stolen time too. user and nice
+    hold the guests' time already."""
+    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, stat.split("\n")[0].split()[1:9])
+    return user + nice + system + irq + softirq + steal
+
+
+def machine_now():
+    """(ns that the machine was busy, ns of it that were ours: this process and what descends from it)."""
+    busy = busy_ticks(pathlib.Path("/proc/stat").read_text()) * 1_000_000_000 // TICKS
+    return busy, cpu_now(os.getpid())[0]
+
+
+def others_share(before, after, seconds, processors):
+    """The part of the machine that was busy for others between two of machine_now()."""
+    (busy, ours), (busy_after, ours_after) = before, after
+    return max(0.0, busy_after - busy - (ours_after - ours)) / 1e9 / seconds / processors
+
+
 def parse_rollup(text):
     """{"Rss": bytes, "Pss": …} from /proc/PID/smaps_rollup."""
     return {name: int(kb) * 1024 for name, kb in re.findall(r"^(\w+): +(\d+) kB$", text, flags=re.M)}
 
 
 def memory(pid):
-    """PSS of the family: what is shared between its processes counts once."""
+    """Anonymous memory of the family, what its processes share counted once. Not that of mapped files: how much of a
+    library is a process's own changes with what others run."""
     def read(member):
         return pathlib.Path(f"/proc/{member}/smaps_rollup").read_text()
-    return sum(parse_rollup(lab.as_user(*lab.owner(m), lambda m=m: read(m)))["Pss"] for m in family(pid))
+    return sum(parse_rollup(lab.as_user(*lab.owner(m), lambda m=m: read(m)))["Pss_Anon"] for m in family(pid))
 
 
 def descriptors(pid):

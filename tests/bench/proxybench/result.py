@@ -115,6 +115,20 @@ def bar_row(bar):
     return [bar["case"], what, f"{limit} {bar['unit']}", range_of(bar["figure"], form), bar["verdict"]]
 
 
+def disturbance(results):
+    """What others took of the machine during the samples; None when no sample tells."""
+    return spread([sample["others"] for cells in results.values() for samples in cells.values()
+                   for sample in samples if sample and "others" in sample])
+
+
+def disturbance_line(results):
+    others = disturbance(results)
+    if others is None:
+        return []
+    return [f"other processes took {others['median']:.0%} of the machine during a run (median; at most "
+            f"{others['most']:.0%})", ""]
+
+
 def table(results, load_cases, base, bars, failures):
     """The whole report as lines."""
     lines, loads = [], [c for c in results if c in load_cases]
@@ -125,4 +139,4 @@ def table(results, load_cases, base, bars, failures):
         lines += columns([("case", "who", "measure", "figure"), *others]) + [""]
     if bars:
         lines += columns([("bar", "what", "limit", "median [range]", "verdict"), *map(bar_row, bars)]) + [""]
-    return lines + [f"failed: {failure}" for failure in failures]
+    return lines + disturbance_line(results) + [f"failed: {failure}" for failure in failures]

@@ -3,7 +3,7 @@
 import time
 
 from proxybench import pgbench, proc
-from proxybench.contenders import DATABASE, USER
+from proxybench.contenders import DATABASE, USER, Setup
 from proxybench.crowd import Crowd, query
 from proxybench.world import Refused, wait_until
 
@@ -42,7 +42,7 @@ def crowd_of(proxy):
 
 
 def idle_memory(context, proxy, _load):
-    """PSS for each client that has asked once and then idles, and the CPU that all of them cost in idling."""
+    """Memory for each client that has asked once and then idles, and the CPU that all of them cost in idling."""
     pid, count = proxy.process.pid, context.idle_clients
     with crowd_of(proxy) as crowd:
         crowd.join(1)
@@ -90,7 +90,7 @@ def leave(crowd, how, doing):
 
 
 def settled(context, proxy):
-    """(descriptors, server connections, PSS) once the proxy has answered another client and its numbers stand."""
+    """(descriptors, server connections, memory) once the proxy has answered another client and its numbers stand."""
     pid, seen = proxy.process.pid, []
     with crowd_of(proxy) as crowd:
         crowd.join(1)
@@ -122,6 +122,6 @@ def leaks(context, proxy, _load):
 def fairness(context, proxy, load):
     """p99/p50 of waiting: the pool is 16, each query holds a server for 5 ms, so a client waits for its turn."""
     seconds = max(3, context.seconds / 2)
-    sample = pgbench.measure(context.world, context.server, proxy, load, seconds)
+    sample = pgbench.measure(context.world, context.server, proxy, load, seconds, Setup())
     wait = {name: max(sample[name] - pgbench.SLEEP_US, 1) for name in ("p50_us", "p99_us")}
     return {**sample, "unfairness": wait["p99_us"] / wait["p50_us"]}

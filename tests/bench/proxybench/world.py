@@ -51,8 +51,8 @@ class World:
         self.running = []  # (process, signal that ends it), in the order of their start
 
     def __enter__(self):
-        for name in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, interrupted)
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(name, interrupted)  # INT too: a shell's background job begins with it ignored
         self.account = servers_account() if os.geteuid() == 0 else None
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="reparto-bench-", dir="/tmp"))
         self.give(self.directory)

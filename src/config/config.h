@@ -22,6 +22,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/credential.h"
+#include "config/report.h"
 #include "config/settings.h"
 
 struct config_database {
@@ -52,8 +54,9 @@ struct config {
     size_t database_count;
     struct config_user *users; /* owned */
     size_t user_count;
-    uint64_t version; /* 1, 2, … for each one that was taken on */
-    int share_count;  /* atomic: config_share(), config_release() */
+    size_t *database_order, *user_order; /* owned; by name */
+    uint64_t version;                    /* 1, 2, … for each one that was taken on */
+    int share_count;                     /* atomic: config_share(), config_release() */
 };
 
 /* `path` is for messages.  The caller owns the result.  NULL and `err` (F0000; message
@@ -61,6 +64,15 @@ struct config {
  * errors and warnings, each with its line and caret. */
 [[nodiscard]] struct config *config_parse(const char *text, size_t size, const char *path,
                                           struct text *report, struct error *err);
+
+/* The same, with each problem in `report` (initialized with path, text and size). */
+[[nodiscard]] struct config *config_parse_reported(const char *text, size_t size,
+                                                   struct report *report, struct error *err);
+
+/* Warns of users in admin_users and stats_users who can't log in: not in the auth file (NULL: there
+ * is none), and no auth_user looks elsewhere. */
+void config_check_users(const struct config *config, const struct auth_file *file,
+                        struct report *report);
 
 struct config *config_share(struct config *config);
 void config_release(struct config *config); /* frees with the last; NULL is allowed */
@@ -73,6 +85,9 @@ void config_release(struct config *config); /* frees with the last; NULL is allo
 /* What changes from `old` to `new`, one line each ("default_pool_size: 20 -> 30", "database shop:
  * host …", "listen_port: … (needs a restart)"); passwords as "(changed)".  Returns how many. */
 size_t config_diff(const struct config *old, const struct config *new, struct text *out);
+
+/* Markdown of all settings and fields, docs/settings.md. */
+void config_document(FILE *out);
 
 /* pgbouncer.ini (sections databases, users, pgbouncer, with %include refused) → our YAML with
  * comments for what has no counterpart.  F0000 as above. */

@@ -6,97 +6,14 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/quantity.h"
 #include "config/settings_private.h"
 
-/* ---- numbers with units ---- */
+/* ---- numbers ---- */
 
-struct unit {
-    const char *name;
-    int64_t factor;
-};
-
-/* Ascending, each a multiple of those before it; as PostgreSQL names them. */
-static const struct unit time_units[] = {
-    {"ns", 1},
-    {"us", 1000},
-    {"ms", 1000000},
-    {"s", 1000000000},
-    {"min", 60LL * 1000000000},
-    {"h", 3600LL * 1000000000},
-    {"d", 24LL * 3600 * 1000000000},
-    {NULL, 0},
-};
-static const struct unit size_units[] = {
-    {"B", 1}, {"kB", 1LL << 10}, {"MB", 1LL << 20}, {"GB", 1LL << 30}, {NULL, 0},
-};
-
-static const struct unit *units_of(const struct setting *setting)
+static enum quantity_kind kind_of(const struct setting *setting)
 {
-    return setting->type == SETTING_TIME ? time_units : size_units;
-}
-
-/* 0 when there is none of that name. */
-static int64_t unit_factor(const struct unit *units, const char *name)
-{
-    for (; units->name != NULL; units++) {
-        if (strcmp(units->name, name) == 0) {
-            return units->factor;
-        }
-    }
-    return 0;
-}
-
-/* What follows the point, times `factor`: "25" of "s" is 250000000.  Digits beyond the precision
- * are an error, so that nothing is rounded unseen. */
-static bool read_fraction(const char *digits, size_t count, int64_t factor, int64_t *number)
-{
-    int64_t numerator = 0, denominator = 1;
-
-    while (count > 0 && digits[count - 1] == '0') {
-        count--;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (__builtin_mul_overflow(denominator, 10, &denominator)) {
-            return false;
-        }
-        numerator = numerator * 10 + (digits[i] - '0');
-    }
-    if (__builtin_mul_overflow(numerator, factor, &numerator) || numerator % denominator != 0) {
-        return false;
-    }
-    *number = numerator / denominator;
-    return true;
-}
-
-/* "5", "2.5s", "100 ms"; a bare number is in `unit`s. */
-static bool read_quantity(const char *text, const struct unit *units, const char *unit,
-                          int64_t *number)
-{
-    size_t digits = strspn(text, "0123456789"), decimals = 0;
-    const char *suffix = text + digits, *fraction = suffix + 1;
-    int64_t whole = 0, part = 0;
-
-    if (digits == 0) {
-        return false;
-    }
-    for (size_t i = 0; i < digits; i++) {
-        if (__builtin_mul_overflow(whole, 10, &whole) ||
-            __builtin_add_overflow(whole, text[i] - '0', &whole)) {
-            return false;
-        }
-    }
-    if (*suffix == '.') {
-        decimals = strspn(fraction, "0123456789");
-        suffix = fraction + decimals;
-        if (decimals == 0) {
-            return false;
-        }
-    }
-    suffix += strspn(suffix, " ");
-    int64_t factor = unit_factor(units, *suffix != '\0' ? suffix : unit);
-    return factor != 0 && !__builtin_mul_overflow(whole, factor, &whole) &&
-           read_fraction(fraction, decimals, factor, &part) &&
-           !__builtin_add_overflow(whole, part, number);
+    return setting->type == SETTING_TIME ? QUANTITY_TIME : QUANTITY_SIZE;
 }
 
 /* A whole number without sign or leading zeros, which some read as octal. */
@@ -116,23 +33,6 @@ static bool read_integer(const char *text, const char *unit, int64_t *number)
 static void show_integer(int64_t number, const char *unit, char *text, size_t size)
 {
     snprintf(text, size, strcmp(unit, "octal") == 0 ? "%04" PRIo64 : "%" PRId64, number);
-}
-
-/* With the largest unit that divides it. */
-static void show_quantity(int64_t number, const struct unit *units, char *text, size_t size)
-{
-    const struct unit *best = units;
-
-    for (; units->name != NULL; units++) {
-        if (number % units->factor == 0) {
-            best = units;
-        }
-    }
-    if (number == 0) {
-        snprintf(text, size, "0");
-        return;
-    }
-    snprintf(text, size, "%" PRId64 "%s", number / best->factor, best->name);
 }
 
 /* ---- the fields ---- */
@@ -200,50 +100,104 @@ const char *setting_nearest(const char *name)
 
 /* ---- values from text ---- */
 
-static bool out_of_range(const struct setting *setting, const char *value, struct error *err)
+static void append_choices(const struct setting *setting, char *text, size_t size)
 {
-    char least[SETTING_TEXT_SIZE], most[SETTING_TEXT_SIZE];
+    size_t used = 0;
 
-    if (setting->type == SETTING_INTEGER) {
-        show_integer(setting->min, setting->unit, least, sizeof least);
-        show_integer(setting->max, setting->unit, most, sizeof most);
-    } else {
-        const struct unit *units = units_of(setting);
-        int64_t factor = unit_factor(units, setting->unit);
-        show_quantity(setting->min * factor, units, least, sizeof least);
-        show_quantity(setting->max * factor, units, most, sizeof most);
+    for (size_t i = 0; setting->choices[i] != NULL; i++) {
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i > 0 ? ", " : "",
+                                 setting->choices[i]);
+        assert(used < size);
     }
-    return error_set(err, "22023", "%s: %.60s is outside %.60s..%.60s", setting->name, value, least,
-                     most);
 }
 
-static bool set_number(struct settings *settings, const struct setting *setting, const char *value,
-                       struct error *err)
+void setting_limits(const struct setting *setting, char text[SETTING_TEXT_SIZE])
 {
-    int64_t number = 0, factor = 1;
-    bool is_integer = setting->type == SETTING_INTEGER;
+    int64_t factor = 1;
+    char least[64], most[64];
 
-    if (is_integer) {
-        if (!read_integer(value, setting->unit, &number)) {
-            return error_set(err, "22023", "%s: \"%.60s\" is not a whole number%s", setting->name,
-                             value, strcmp(setting->unit, "octal") == 0 ? " in octal" : "");
+    if (setting->choices != NULL) {
+        append_choices(setting, text, SETTING_TEXT_SIZE);
+        return;
+    }
+    switch (setting->type) {
+    case SETTING_INTEGER:
+        show_integer(setting->min, setting->unit, least, sizeof least);
+        show_integer(setting->max, setting->unit, most, sizeof most);
+        snprintf(text, SETTING_TEXT_SIZE, "%s..%s", least, most);
+        break;
+    case SETTING_TIME:
+    case SETTING_SIZE:
+        factor = quantity_factor(kind_of(setting), setting->unit);
+        quantity_show(setting->min * factor, kind_of(setting), least, sizeof least);
+        quantity_show(setting->max * factor, kind_of(setting), most, sizeof most);
+        snprintf(text, SETTING_TEXT_SIZE, "%s..%s", least, most);
+        break;
+    case SETTING_BOOLEAN:
+    case SETTING_CHOICE: snprintf(text, SETTING_TEXT_SIZE, "true, false"); break;
+    case SETTING_STRING:
+        snprintf(text, SETTING_TEXT_SIZE, "at most %" PRId64 " bytes", setting->max);
+        break;
+    }
+}
+
+/* The place of `value` among the choices; -1 with `err` when it is none. */
+static int64_t find_choice(const struct setting *setting, const char *name, const char *value,
+                           struct error *err)
+{
+    char all[200];
+
+    for (size_t i = 0; setting->choices[i] != NULL; i++) {
+        if (strcmp(value, setting->choices[i]) == 0) {
+            return (int64_t)i;
         }
+    }
+    append_choices(setting, all, sizeof all);
+    error_set(err, "22023", "%s: \"%.60s\" is not one of its values", name, value);
+    error_hint(err, "it may be %s", all);
+    return -1;
+}
+
+static bool not_a_number(const struct setting *setting, const char *name, const char *value,
+                         struct error *err)
+{
+    if (setting->type == SETTING_INTEGER) {
+        return error_set(err, "22023", "%s: \"%.60s\" is not a whole number%s", name, value,
+                         strcmp(setting->unit, "octal") == 0 ? " in octal" : "");
+    }
+    bool is_time = setting->type == SETTING_TIME;
+    error_set(err, "22023", "%s: \"%.60s\" is no %s", name, value, is_time ? "time" : "size");
+    return error_hint(err, "%s; a number alone is in %s",
+                      is_time ? "units: us, ms, s, min, h, d" : "units: B, kB, MB, GB",
+                      setting->unit);
+}
+
+bool setting_read_number(const struct setting *setting, const char *name, const char *value,
+                         int64_t *number, struct error *err)
+{
+    char limits[SETTING_TEXT_SIZE];
+    int64_t read = 0, factor = 1;
+    bool is_read = false;
+
+    if (setting->type == SETTING_CHOICE) {
+        read = find_choice(setting, name, value, err);
+        *number = read < 0 ? *number : read;
+        return read >= 0;
+    }
+    if (setting->type == SETTING_INTEGER) {
+        is_read = read_integer(value, setting->unit, &read);
     } else {
-        const struct unit *units = units_of(setting);
-        if (!read_quantity(value, units, setting->unit, &number)) {
-            bool is_time = setting->type == SETTING_TIME;
-            error_set(err, "22023", "%s: \"%.60s\" is no %s", setting->name, value,
-                      is_time ? "time" : "size");
-            return error_hint(err, "%s; a number alone is in %s",
-                              is_time ? "units: us, ms, s, min, h, d" : "units: B, kB, MB, GB",
-                              setting->unit);
-        }
-        factor = unit_factor(units, setting->unit);
+        is_read = quantity_read(value, kind_of(setting), setting->unit, &read);
+        factor = quantity_factor(kind_of(setting), setting->unit);
     }
-    if (number < setting->min * factor || number > setting->max * factor) {
-        return out_of_range(setting, value, err);
+    if (!is_read) {
+        return not_a_number(setting, name, value, err);
     }
-    *number_at(settings, setting) = number;
+    if (read < setting->min * factor || read > setting->max * factor) {
+        setting_limits(setting, limits);
+        return error_set(err, "22023", "%s: %.60s is outside %.120s", name, value, limits);
+    }
+    *number = read;
     return true;
 }
 
@@ -261,43 +215,12 @@ static bool set_boolean(struct settings *settings, const struct setting *setting
     return error_set(err, "22023", "%s: \"%.60s\" is neither true nor false", setting->name, value);
 }
 
-/* The place of `value` among the choices; -1 with `err` when it is none. */
-static int64_t find_choice(const struct setting *setting, const char *value, struct error *err)
-{
-    char all[200] = "";
-    size_t size = 0;
-
-    for (size_t i = 0; setting->choices[i] != NULL; i++) {
-        if (strcmp(value, setting->choices[i]) == 0) {
-            return (int64_t)i;
-        }
-        size += (size_t)snprintf(all + size, sizeof all - size, "%s%s", i > 0 ? ", " : "",
-                                 setting->choices[i]);
-        assert(size < sizeof all);
-    }
-    error_set(err, "22023", "%s: \"%.60s\" is not one of its values", setting->name, value);
-    error_hint(err, "it may be %s", all);
-    return -1;
-}
-
-static bool set_choice(struct settings *settings, const struct setting *setting, const char *value,
-                       struct error *err)
-{
-    int64_t choice = find_choice(setting, value, err);
-
-    if (choice < 0) {
-        return false;
-    }
-    *number_at(settings, setting) = choice;
-    return true;
-}
-
 static bool set_string(struct settings *settings, const struct setting *setting, const char *value,
                        struct error *err)
 {
     size_t size = strlen(value);
 
-    if (setting->choices != NULL && find_choice(setting, value, err) < 0) {
+    if (setting->choices != NULL && find_choice(setting, setting->name, value, err) < 0) {
         return false;
     }
     if (size < (size_t)setting->min) {
@@ -322,10 +245,12 @@ static bool set_value(struct settings *settings, const struct setting *setting, 
     switch (setting->type) {
     case SETTING_INTEGER:
     case SETTING_TIME:
-    case SETTING_SIZE: return set_number(settings, setting, value, err);
+    case SETTING_SIZE:
+    case SETTING_CHOICE:
+        return setting_read_number(setting, setting->name, value, number_at(settings, setting),
+                                   err);
     case SETTING_BOOLEAN: return set_boolean(settings, setting, value, err);
     case SETTING_STRING: return set_string(settings, setting, value, err);
-    case SETTING_CHOICE: return set_choice(settings, setting, value, err);
     }
     assert(false);
     return false;
@@ -343,6 +268,21 @@ bool setting_set(struct settings *settings, const char *name, const char *value,
     return nearest == NULL ? false : error_hint(err, "did you mean %s?", nearest);
 }
 
+void setting_show_number(const struct setting *setting, int64_t number,
+                         char text[SETTING_TEXT_SIZE])
+{
+    switch (setting->type) {
+    case SETTING_INTEGER: show_integer(number, setting->unit, text, SETTING_TEXT_SIZE); break;
+    case SETTING_TIME:
+    case SETTING_SIZE: quantity_show(number, kind_of(setting), text, SETTING_TEXT_SIZE); break;
+    case SETTING_CHOICE: snprintf(text, SETTING_TEXT_SIZE, "%s", setting->choices[number]); break;
+    case SETTING_BOOLEAN:
+    case SETTING_STRING:
+        assert(false); /* they are no numbers */
+        break;
+    }
+}
+
 const char *setting_show(const struct settings *settings, const struct setting *setting,
                          char text[SETTING_TEXT_SIZE])
 {
@@ -350,15 +290,12 @@ const char *setting_show(const struct settings *settings, const struct setting *
     const bool *boolean = field_at(settings, setting);
     char *const *string = field_at(settings, setting);
 
-    switch (setting->type) {
-    case SETTING_INTEGER: show_integer(*number, setting->unit, text, SETTING_TEXT_SIZE); break;
-    case SETTING_TIME:
-    case SETTING_SIZE: show_quantity(*number, units_of(setting), text, SETTING_TEXT_SIZE); break;
-    case SETTING_BOOLEAN:
+    if (setting->type == SETTING_STRING) {
+        snprintf(text, SETTING_TEXT_SIZE, "%s", *string);
+    } else if (setting->type == SETTING_BOOLEAN) {
         snprintf(text, SETTING_TEXT_SIZE, "%s", *boolean ? "true" : "false");
-        break;
-    case SETTING_STRING: snprintf(text, SETTING_TEXT_SIZE, "%s", *string); break;
-    case SETTING_CHOICE: snprintf(text, SETTING_TEXT_SIZE, "%s", setting->choices[*number]); break;
+    } else {
+        setting_show_number(setting, *number, text);
     }
     return text;
 }

@@ -16,41 +16,27 @@ static const char *const type_names[] = {
     [SETTING_SIZE] = "size",      [SETTING_CHOICE] = "choice",
 };
 
-static void document_choices(const struct setting *setting, FILE *out)
+/* With the words of a choice as code. */
+static void document_limits(const struct setting *setting, FILE *out)
 {
+    char limits[SETTING_TEXT_SIZE];
+
+    if (setting->choices == NULL) {
+        setting_limits(setting, limits);
+        fputs(limits, out);
+        return;
+    }
     for (size_t i = 0; setting->choices[i] != NULL; i++) {
         fprintf(out, "%s`%s`", i > 0 ? ", " : "", setting->choices[i]);
     }
 }
 
-static void document_limits(const struct setting *setting, FILE *out)
-{
-    if (setting->choices != NULL) {
-        document_choices(setting, out);
-        return;
-    }
-    switch (setting->type) {
-    case SETTING_BOOLEAN:
-    case SETTING_CHOICE: fputs("`true`, `false`", out); return;
-    case SETTING_STRING:
-        fprintf(out, "at most %" PRId64 " bytes%s", setting->max,
-                setting->min > 0 ? ", not empty" : "");
-        return;
-    case SETTING_INTEGER:
-    case SETTING_TIME:
-    case SETTING_SIZE: break;
-    }
-    if (strcmp(setting->unit, "octal") == 0) {
-        fprintf(out, "%04" PRIo64 "–%04" PRIo64 " (octal)", setting->min, setting->max);
-        return;
-    }
-    fprintf(out, "%" PRId64 "–%" PRId64 "%s%s", setting->min, setting->max,
-            setting->unit[0] != '\0' ? " " : "", setting->unit);
-}
-
 static void document_row(const struct setting *setting, FILE *out)
 {
-    fprintf(out, "| `%s` | %s | ", setting->name, type_names[setting->type]);
+    bool has_unit = setting->unit[0] != '\0' && setting->choices == NULL;
+
+    fprintf(out, "| `%s` | %s%s%s%s | ", setting->name, type_names[setting->type],
+            has_unit ? " (" : "", has_unit ? setting->unit : "", has_unit ? ")" : "");
     fprintf(out, setting->fallback[0] != '\0' ? "`%s` | " : "empty%s | ", setting->fallback);
     document_limits(setting, out);
     fprintf(out, " | %s | %s |\n", setting->reload == RELOAD_LIVE ? "reload" : "restart",

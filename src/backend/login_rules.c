@@ -469,11 +469,11 @@ static const char *const state_names[STATE_COUNT] = {[STATE_CONNECTING] = "conne
                                                      [STATE_FAILED] = "failed"};
 
 static const char *const input_names[IN_COUNT] = {[IN_CONNECTED] = "connected",
-                                                  [IN_TLS_YES] = "TLS: yes",
-                                                  [IN_TLS_NO] = "TLS: no",
-                                                  [IN_TLS_ERROR] = "TLS: an error",
-                                                  [IN_TLS_STUFFED] = "TLS: yes, and bytes in clear",
-                                                  [IN_TLS_OTHER] = "TLS: nonsense",
+                                                  [IN_TLS_YES] = "TLS yes",
+                                                  [IN_TLS_NO] = "TLS no",
+                                                  [IN_TLS_ERROR] = "TLS error",
+                                                  [IN_TLS_STUFFED] = "TLS yes, and bytes in clear",
+                                                  [IN_TLS_OTHER] = "TLS nonsense",
                                                   [IN_SHAKEN] = "handshake done",
                                                   [IN_LOST] = "connection lost",
                                                   [IN_BAD] = "malformed message",

@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "wire/frame.h"
+
 uint32_t message_get_u32(const char *bytes)
 {
     const unsigned char *b = (const unsigned char *)bytes;
@@ -58,12 +60,12 @@ void message_put_string(struct message_writer *writer, const char *string)
 
 bool message_end(struct message_writer *writer)
 {
-    if (writer->has_failed) {
+    size_t length = buffer_size(writer->out) - writer->length_at;
+    if (writer->has_failed || length > FRAME_BODY_MAX + sizeof(uint32_t)) {
         buffer_truncate(writer->out, writer->begin);
         return false;
     }
-    message_set_u32(buffer_bytes(writer->out) + writer->length_at,
-                    (uint32_t)(buffer_size(writer->out) - writer->length_at));
+    message_set_u32(buffer_bytes(writer->out) + writer->length_at, (uint32_t)length);
     return true;
 }
 

@@ -32,7 +32,8 @@ void message_put_u32(struct message_writer *writer, uint32_t number);
 void message_put_bytes(struct message_writer *writer, const void *bytes, size_t size);
 void message_put_string(struct message_writer *writer, const char *string); /* and its zero */
 
-/* Fills in the length.  False when memory ran out: the buffer is as it was before. */
+/* Fills in the length.  False when memory ran out, or the message is longer than any may be: the
+ * buffer is as it was before. */
 [[nodiscard]] bool message_end(struct message_writer *writer);
 
 /* Whole messages of one kind each.  False when memory ran out: nothing was appended. */

@@ -46,6 +46,88 @@ static void bytes_stay_in_order_however_they_grow(void **)
     buffer_done(&buffer);
 }
 
+static void the_pool_keeps_no_more_than_its_limit(void **)
+{
+    struct buffer_pool pool;
+    struct buffer buffers[5];
+    static const char large[BUFFER_BLOCK_SIZE + 1] = "";
+
+    buffer_pool_init(&pool, 3);
+    for (size_t i = 0; i < 5; i++) {
+        buffer_init(&buffers[i], &pool);
+        assert_true(buffer_append(&buffers[i], "a", 1));
+    }
+    for (size_t i = 0; i < 5; i++) {
+        buffer_done(&buffers[i]);
+    }
+    assert_int_equal(pool.count, 3);
+    assert_true(buffer_append(&buffers[0], large, sizeof large)); /* no block of the pool fits */
+    assert_int_equal(pool.count, 3);
+    buffer_done(&buffers[0]);
+    assert_int_equal(pool.count, 3);
+    buffer_pool_done(&pool);
+    assert_int_equal(pool.count, 0);
+}
+
+static void truncation_undoes_an_append(void **)
+{
+    struct buffer buffer = {0};
+    assert_true(buffer_append(&buffer, "consumed, kept, dropped", 23));
+    buffer_consume(&buffer, 10);
+    buffer_truncate(&buffer, 4);
+    assert_int_equal(buffer_size(&buffer), 4);
+    assert_true(buffer_append(&buffer, " on", 3));
+    assert_memory_equal(buffer_bytes(&buffer), "kept on", 7);
+    buffer_done(&buffer);
+}
+
+static void what_is_reserved_counts_once_it_is_committed(void **)
+{
+    struct buffer buffer = {0};
+    assert_true(buffer_append(&buffer, "ab", 2));
+    char *room = buffer_reserve(&buffer, 100);
+    assert_non_null(room);
+    memset(room, 'c', 100);
+    assert_int_equal(buffer_size(&buffer), 2);
+    buffer_commit(&buffer, 3);
+    assert_int_equal(buffer_size(&buffer), 5);
+    assert_memory_equal(buffer_bytes(&buffer), "abccc", 5);
+    buffer_done(&buffer);
+}
+
+/* A stream that is consumed as it comes needs one block, however much comes. */
+static void consumed_room_is_used_again(void **)
+{
+    static const char chunk[BUFFER_BLOCK_SIZE / 4] = "";
+    struct buffer_pool pool;
+    struct buffer buffer;
+
+    buffer_pool_init(&pool, 4);
+    buffer_init(&buffer, &pool);
+    assert_true(buffer_append(&buffer, chunk, sizeof chunk));
+    const char *block = buffer_bytes(&buffer);
+    for (int i = 0; i < 100; i++) {
+        assert_true(buffer_append(&buffer, chunk, sizeof chunk));
+        buffer_consume(&buffer, sizeof chunk);
+        assert_in_range((uintptr_t)buffer_bytes(&buffer), (uintptr_t)block,
+                        (uintptr_t)block + BUFFER_BLOCK_SIZE - sizeof chunk);
+    }
+    buffer_done(&buffer);
+    buffer_pool_done(&pool);
+}
+
+static void an_impossible_size_changes_nothing(void **)
+{
+    struct buffer buffer = {0};
+    assert_null(buffer_reserve(&buffer, SIZE_MAX));
+    assert_true(buffer_append(&buffer, "abc", 3));
+    assert_null(buffer_reserve(&buffer, SIZE_MAX));
+    assert_null(buffer_reserve(&buffer, SIZE_MAX - 3));
+    assert_memory_equal(buffer_bytes(&buffer), "abc", 3);
+    assert_int_equal(buffer_size(&buffer), 3);
+    buffer_done(&buffer);
+}
+
 /* How often the secret is in the pool's blocks, all of which are taken out. */
 static int count_secrets(struct buffer_pool *pool)
 {
@@ -91,6 +173,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_buffer_holds_no_memory),
         cmocka_unit_test(bytes_stay_in_order_however_they_grow),
+        cmocka_unit_test(the_pool_keeps_no_more_than_its_limit),
+        cmocka_unit_test(truncation_undoes_an_append),
+        cmocka_unit_test(what_is_reserved_counts_once_it_is_committed),
+        cmocka_unit_test(consumed_room_is_used_again),
+        cmocka_unit_test(an_impossible_size_changes_nothing),
         cmocka_unit_test(secrets_are_wiped_before_memory_is_given_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,7 +272,7 @@ LAST_ANSWER = {"P": "1", "B": "2", "C": "3", "D": "Tn", "E": "CIs", "S": "Z", "Q
 class Connection(Wire):
     """A session. `parameters`: further startup parameters; `tls`: an ssl.SSLContext; `binding`: whether to use
     SCRAM-SHA-256-PLUS when it is offered. Attributes: `parameters` (what ParameterStatus said), `key` (of cancelling),
-    `status` (of the last ReadyForQuery, "" while none is due), `notifications` (that came meanwhile)."""
+    `status` (of the last ReadyForQuery; "" until the next one), `notifications` (that came meanwhile)."""
 
     def __init__(self, address, user, database, password=None, parameters=(), tls=None, direct_tls=False,
                  binding=True, version=VERSION_3_0, timeout=10):
@@ -281,6 +281,7 @@ class Connection(Wire):
         self.mechanisms, self.negotiated, self.mechanism = [], None, None
         self.due = collections.deque()  # what still has to be answered, by the kind of what was sent
         self.is_skipping = False        # an error made the server ignore all up to the next Sync
+        self.is_open = False            # messages of the extended protocol wait for their Sync
         self.copy = ""                  # "in", "both": it waits for CopyData
         try:
             if tls:
@@ -341,6 +342,8 @@ class Connection(Wire):
             return  # ignored while the server reads COPY data
         if kind == "S":
             self.is_skipping = False
+        if kind in "PBDEC" or kind == "S":
+            self.is_open = kind != "S"
         if kind in LAST_ANSWER and not self.is_skipping:
             self.due.append(kind)
             self.status = ""
@@ -359,7 +362,9 @@ class Connection(Wire):
         elif message.kind == "K":
             self.key = message.body
         elif message.kind == "Z":
-            self.status, self.copy = message.body.decode(), ""
+            self.copy = ""
+            if not self.is_open and len(self.due) < 2:
+                self.status = message.body.decode()
         elif message.kind in "GW":
             self.copy = "in" if message.kind == "G" else "both"
             self.forget_syncs()
@@ -383,18 +388,18 @@ class Connection(Wire):
             self.due.popleft()
 
     def answers(self, timeout=None):
-        """All that is due, in order; ends early when the server waits for COPY data. Closed ends with the
-        messages that came before as `.messages`."""
+        """All that is due, in order; ends early when the server waits for COPY data. Closed and TimeoutError have
+        what came before in `.messages`."""
         found = []
         try:
-            while self.due and not (self.copy in ("in", "both") and found and found[-1].kind in "GW"):
+            while self.due and self.copy not in ("in", "both"):
                 message = self.read_message(timeout)
                 if self.note(message):
                     continue
                 self.settle(message)
                 found.append(message)
-        except Closed as closed:
-            closed.messages = found
+        except (Closed, TimeoutError) as error:
+            error.messages = found
             raise
         return found
 

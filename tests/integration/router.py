@@ -44,7 +44,8 @@ class Backend:
     def __init__(self, settings=()):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="reparto-router-", dir="/tmp"))
         self.directory.chmod(0o755)
-        words = [w for s in ("log_min_duration_statement=-1", *settings) for w in ("--settings", s)]
+        # Nothing here needs to survive the machine.
+        words = [w for s in ("log_min_duration_statement=-1", "fsync=off", *settings) for w in ("--settings", s)]
         self.lab = Lab(replicas=0, options=words)
 
     def __enter__(self):
@@ -197,7 +198,7 @@ class PgBouncer(Process):
 
     def write_settings(self):
         # What it refuses in a startup packet, and a client of Reparto may send.
-        self.settings.setdefault("ignore_startup_parameters", "extra_float_digits,options,search_path")
+        self.settings.setdefault("ignore_startup_parameters", "extra_float_digits,options,search_path,IntervalStyle")
         lines = ["[databases]", f"* = host={self.backend.address.host} port={self.backend.address.port}",
                  "[pgbouncer]", *(f"{name} = {value}" for name, value in self.settings.items())]
         (self.directory / "pgbouncer.ini").write_text("\n".join(lines) + "\n")

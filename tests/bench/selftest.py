@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The pure parts of `./dev bench proxy`: parsers, percentiles, ratios, bars, the choice of cases."""
-import argparse, os, pathlib, shutil, signal, subprocess, sys, time, unittest
+import argparse, os, pathlib, re, shutil, signal, subprocess, sys, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import proxy
@@ -81,6 +81,10 @@ class Figures(unittest.TestCase):
                          {"transactions": 2, "tps": 1.0, "p50_us": 3, "p99_us": 5})
         with self.assertRaises(Refused):
             pgbench.summary(transactions, 20, 21)
+
+    def test_who_starves_has_waited_all_the_time(self):
+        log = [(0.9, 9000, 0), (1.5, 6000, 1), (1.6, 4000, 1), (3.5, 9000, 2)]
+        self.assertEqual(trials.waits(log, 3, 1, 3), [1, 1000, 2e6, 2e6])
 
     def test_cpu_is_for_each_transaction(self):
         share = pgbench.cpu_share((0, 0, 0), (2_000_000_000, 50, 150), 100_000, 4)
@@ -194,6 +198,13 @@ class Configuration(unittest.TestCase):
                      "pool_mode: transaction", "listen_port: 6"):
             self.assertIn(line, ini.splitlines())
             self.assertIn(line, contenders.reparto_yaml(self.server, setup, 6).splitlines())
+
+    def test_every_setting_that_is_written_for_reparto_is_in_its_table(self):
+        table = (contenders.ROOT / "src/config/settings_table.c").read_text()
+        known = set(re.findall(r"\{[A-Z_]+\((\w+)\)", table)) | {"databases"}
+        text = contenders.reparto_yaml(self.server, contenders.Setup(tls=True), 6)
+        written = set(re.findall(r"^(\w+):", text, flags=re.M))
+        self.assertTrue(len(known) > 30 and written <= known, written - known)
 
     def test_tls_is_required_where_it_is_measured_and_absent_elsewhere(self):
         for tls in (True, False):

@@ -97,20 +97,33 @@ def finish(world, process, patience):
     return transactions
 
 
-def measure(world, server, proxy, load, seconds, setup):
-    """One sample: {tps, p50_us, p99_us, cpu_us, …}; cpu_us is what the proxy spent for each transaction."""
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    time: float  # s since the epoch, as in pgbench's log
+    cpu: tuple  # proc.cpu_now() of the proxy; None without one
+    machine: tuple  # proc.machine_now()
+
+
+def snapshots_of(process, proxy, pauses):
+    """One after each pause; fewer when pgbench ends before."""
+    found = []
+    for pause in pauses:
+        try:
+            process.wait(pause)
+            break
+        except subprocess.TimeoutExpired:
+            cpu = proc.cpu_now(proxy.process.pid) if proxy.process else None
+            found.append(Snapshot(time.time(), cpu, proc.machine_now()))
+    return found
+
+
+def observe(world, server, proxy, load, seconds, setup):
+    """Runs pgbench: (what it logged, Snapshot when measuring began, Snapshot when it ended)."""
     warm = warm_up(load, setup.pool_size if proxy.process else load.clients, seconds)
     total = warm + seconds + 0.5
     process = start(world, server, proxy, load, total, setup.tls)
     try:
-        snapshots = []
-        for pause in (warm, seconds):
-            try:
-                process.wait(pause)
-                break  # it should still run; finish() tells why it does not
-            except subprocess.TimeoutExpired:
-                cpu = proc.cpu_now(proxy.process.pid) if proxy.process else None
-                snapshots.append((time.time(), cpu, proc.machine_now()))
+        snapshots = snapshots_of(process, proxy, (warm, seconds))
         transactions = finish(world, process, math.ceil(total) + 30)
     finally:
         if process.poll() is None:
@@ -118,13 +131,23 @@ def measure(world, server, proxy, load, seconds, setup):
             process.wait()
     if len(snapshots) < 2:
         raise Refused("pgbench ended before its time")
-    (begin, before, machine), (end, after, machine_after) = snapshots
-    if (busy := at_work(transactions, begin)) < load.clients:
+    return transactions, *snapshots
+
+
+def sample_of(transactions, begin, end):
+    """{tps, p50_us, p99_us, cpu_us, …}; cpu_us is what the proxy spent for each transaction."""
+    sample = summary(transactions, begin.time, end.time)
+    seconds = end.time - begin.time
+    if begin.cpu:
+        sample |= cpu_share(begin.cpu, end.cpu, sample["transactions"], seconds)
+    return sample | {"others": proc.others_share(begin.machine, end.machine, seconds, os.cpu_count())}
+
+
+def measure(world, server, proxy, load, seconds, setup):
+    transactions, begin, end = observe(world, server, proxy, load, seconds, setup)
+    if (busy := at_work(transactions, begin.time)) < load.clients:
         raise Refused(f"only {busy} of {load.clients} clients had an answer when measuring began")
-    sample = summary(transactions, begin, end)
-    if proxy.process:
-        sample |= cpu_share(before, after, sample["transactions"], end - begin)
-    return sample | {"others": proc.others_share(machine, machine_after, end - begin, os.cpu_count())}
+    return sample_of(transactions, begin, end)
 
 
 def cpu_share(before, after, transactions, seconds):

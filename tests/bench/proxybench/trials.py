@@ -119,9 +119,19 @@ def leaks(context, proxy, _load):
             "bytes_per_connection": memory / context.leak_connections}
 
 
+def waits(transactions, clients, begin, end):
+    """How long, in µs, for each query that was answered in (begin, end], and the whole time for each client that had
+    no answer in it: who starves leaves no line in a log. Sorted; without the time that the query itself takes."""
+    answered = [(us, client) for when, us, client in transactions if begin < when <= end]
+    starved = clients - len({client for _, client in answered})
+    return sorted([max(us - pgbench.SLEEP_US, 1) for us, _ in answered] + [(end - begin) * 1e6] * starved)
+
+
 def fairness(context, proxy, load):
     """p99/p50 of waiting: the pool is 16, each query holds a server for 5 ms, so a client waits for its turn."""
     seconds = max(3, context.seconds / 2)
-    sample = pgbench.measure(context.world, context.server, proxy, load, seconds, Setup())
-    wait = {name: max(sample[name] - pgbench.SLEEP_US, 1) for name in ("p50_us", "p99_us")}
-    return {**sample, "unfairness": wait["p99_us"] / wait["p50_us"]}
+    transactions, begin, end = pgbench.observe(context.world, context.server, proxy, load, seconds, Setup())
+    waited = waits(transactions, load.clients, begin.time, end.time)
+    p50, p99 = (pgbench.percentile(waited, share) for share in (0.50, 0.99))
+    return {**pgbench.sample_of(transactions, begin, end), "wait_p50_us": p50, "wait_p99_us": p99,
+            "unfairness": p99 / p50}

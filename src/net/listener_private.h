@@ -1,4 +1,9 @@
-/* net/listener_private: a listener's sockets, for net/listener*.c only. */
+/* net/listener_private: a listener's sockets, for net/listener*.c only.
+ *
+ * listener_bind.c makes them, listener.c accepts from them.  The list owns its
+ * descriptors and files but for those that were inherited, until all has gone
+ * well; it holds LISTENER_SOCKET_MAX, more are refused.
+ */
 #pragma once
 
 #include <stdbool.h>

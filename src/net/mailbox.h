@@ -26,8 +26,9 @@ struct mailbox_message {
 mailbox_open(struct loop *loop, void (*on_message)(void *owner, struct mailbox_message *message),
              void *owner, struct error *err);
 
-/* In the loop's thread, when nobody posts any more; what is left is delivered first.  NULL is
- * allowed. */
+/* In the loop's thread, when no mailbox_post() can be under way any more (that a message has
+ * arrived does not tell that its sender's call has ended: join the threads first); what is left is
+ * delivered first.  NULL is allowed. */
 void mailbox_close(struct mailbox *mailbox);
 
 /* From any thread. */

@@ -237,6 +237,7 @@ static int on_credential(void *self, const void *input)
                                  .end_point = end_point,
                                  .end_point_size = stream_end_point(greet->stream, end_point)};
 
+    greet->in.is_secret = true;
     if (!password_begin(&greet->check, &plan, &greet->err)) {
         return tell(greet);
     }
@@ -426,25 +427,12 @@ struct greet *greet_create(struct stream *stream, const struct greet_plan *plan)
     return greet;
 }
 
-/* What was taken may have been a password. */
-static void consume(struct greet *greet)
-{
-    if (greet->taken > 0) {
-        explicit_bzero(buffer_bytes(&greet->in), greet->taken);
-        buffer_consume(&greet->in, greet->taken);
-        greet->taken = 0;
-    }
-}
-
 void greet_destroy(struct greet *greet)
 {
     if (greet == NULL) {
         return;
     }
     password_done(&greet->check);
-    if (buffer_size(&greet->in) > 0) {
-        explicit_bzero(buffer_bytes(&greet->in), buffer_size(&greet->in));
-    }
     buffer_done(&greet->in);
     free(greet->packet);
     free(greet);
@@ -488,7 +476,8 @@ enum greet_status greet_step(struct greet *greet, struct error *err)
         }
         greet->state =
             machine_step(&greet_machine, greet->state, (int)input, greet, &greet->answer);
-        consume(greet);
+        buffer_consume(&greet->in, greet->taken);
+        greet->taken = 0;
     }
 }
 

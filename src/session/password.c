@@ -1,6 +1,7 @@
 #include "session/password.h"
 
 #include <assert.h>
+#include <nettle/memops.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -12,18 +13,6 @@ enum { ASK_CLEAR = 3, ASK_MD5 = 5, ASK_SASL = 10, ASK_SASL_CONTINUE = 11, TELL_S
 
 static const char scram_name[] = "SCRAM-SHA-256";
 static const char scram_plus_name[] = "SCRAM-SHA-256-PLUS";
-
-/* The time does not tell where two secrets of the same size differ. */
-static bool is_same(const void *a, const void *b, size_t size)
-{
-    const unsigned char *left = a, *right = b;
-    unsigned differences = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        differences |= (unsigned)(left[i] ^ right[i]);
-    }
-    return differences == 0;
-}
 
 static bool get_random(void *bytes, size_t size, struct error *err)
 {
@@ -151,7 +140,7 @@ static const char *read_password(const char *body, size_t size, struct error *er
 static bool is_plain(const struct credential *credential, const char *password)
 {
     size_t size = strlen(credential->text);
-    return strlen(password) == size && is_same(password, credential->text, size);
+    return strlen(password) == size && memeql_sec(password, credential->text, size) != 0;
 }
 
 static bool is_md5(const struct password_check *check, const char *password)
@@ -184,7 +173,7 @@ bool password_clear(struct password_check *check, const char *body, size_t size,
     case CREDENTIAL_PLAIN: is_right = is_plain(&check->credential, password); break;
     case CREDENTIAL_MD5: is_right = is_md5(check, password); break;
     case CREDENTIAL_SCRAM:
-        is_right = is_same(made.stored_key, check->secret.stored_key, SCRAM_KEY_SIZE);
+        is_right = memeql_sec(made.stored_key, check->secret.stored_key, SCRAM_KEY_SIZE) != 0;
         break;
     }
     if (is_right && !check->is_mock) {

@@ -116,7 +116,10 @@ const char *message_read_bytes(struct message_reader *reader, size_t size)
 char message_read_byte(struct message_reader *reader)
 {
     const char *bytes = message_read_bytes(reader, 1);
-    return bytes == NULL ? '\0' : bytes[0];
+    if (bytes == NULL) {
+        return 0;
+    }
+    return bytes[0];
 }
 
 uint16_t message_read_u16(struct message_reader *reader)

@@ -6,6 +6,9 @@
  * methods trust, reject, scram-sha-256, md5 (does SCRAM where the stored password allows only
  * that), password, cert, peer; options map= (with the identity map),
  * clientcert=verify-ca|verify-full. The first matching line decides; none: reject.
+ * "replication" is read and matches no database: such connections are judged by
+ * the database that they name.  At most 1 MB; expressions are limited (hba_pattern.h), as clients
+ * choose what they match.
  */
 #pragma once
 
@@ -13,6 +16,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "config/report.h"
 
 enum hba_method { HBA_REJECT, HBA_TRUST, HBA_SCRAM, HBA_MD5, HBA_PASSWORD, HBA_CERT, HBA_PEER };
 
@@ -35,7 +39,12 @@ struct hba_result {
 /* `path` is for messages "path:line:column: …" with a hint; F0000. */
 [[nodiscard]] struct hba *hba_parse(const char *text, size_t size, const char *path,
                                     struct error *err);
-void hba_destroy(struct hba *hba);
+void hba_destroy(struct hba *hba); /* NULL is allowed */
+
+/* The same, with each problem in `report` (initialized with path, text and size). */
+[[nodiscard]] struct hba *hba_parse_reported(struct report *report, struct error *err);
+[[nodiscard]] bool hba_parse_map_reported(struct hba *hba, struct report *report,
+                                          struct error *err);
 
 /* `address` NULL: a Unix socket. */
 [[nodiscard]] struct hba_result hba_find(const struct hba *hba, const struct hba_address *address,

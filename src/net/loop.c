@@ -175,7 +175,8 @@ void loop_turn(struct loop *loop, int64_t deadline)
     if (loop->timer_count > 0 && loop->heap[1]->deadline < deadline) {
         deadline = loop->heap[1]->deadline;
     }
-    int timeout = clock_poll_timeout(deadline, loop->now);
+    /* Not loop->now: the handlers took their time, by which the timer would come too late. */
+    int timeout = clock_poll_timeout(deadline, clock_now());
     int count = epoll_wait(loop->fd, loop->events, EVENT_MAX, timeout);
     loop->now = clock_now();
     loop->event_count = count > 0 ? count : 0; /* a signal: nothing happened */

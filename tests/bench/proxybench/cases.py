@@ -133,7 +133,7 @@ def pgbench_bars():
 
 def trial_bars():
     for protocol in ("simple", "extended"):
-        # The login and the timers of a run are spread over its queries; half a percent is theirs.
+        # The proxy's timers and one login are spread over the queries; half a percent is theirs.
         yield Bar(f"syscalls-{protocol}", "calls", most=6.03, unit="a query")
         yield Bar(f"syscalls-{protocol}", "sends", most=2.01, unit="a query")
         yield Bar(f"syscalls-{protocol}", "epoll_ctls", most=0.01, unit="a query")

@@ -8,7 +8,8 @@ TERMINATE = b"X\0\0\0\4"
 
 
 def startup(user, database):
-    body = struct.pack("!I", 196608) + b"".join(w.encode() + b"\0" for w in ("user", user, "database", database)) + b"\0"
+    words = b"".join(w.encode() + b"\0" for w in ("user", user, "database", database))
+    body = struct.pack("!I", 196608) + words + b"\0"
     return struct.pack("!I", len(body) + 4) + body
 
 

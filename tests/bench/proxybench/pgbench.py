@@ -61,11 +61,12 @@ def at_work(transactions, begin):
     return len({client for when, _, client in transactions if when <= begin})
 
 
-def start(world, server, proxy, load, seconds, tls=False):
+def start(world, server, proxy, load, ends, tls=False):
+    """`ends`: pgbench's words for when it does: ("-T", seconds) or ("-t", transactions of each client)."""
     prefix = world.scratch / "log"
     for old in world.scratch.glob("log*"):
         old.unlink()
-    words = [find_program("pgbench"), *load_words(world, load), "-T", str(math.ceil(seconds)), "-l",
+    words = [find_program("pgbench"), *load_words(world, load), *map(str, ends), "-l",
              f"--log-prefix={prefix}", DATABASE]
     with open(world.scratch / "errors", "w") as errors:  # a pipe could fill up and hold pgbench
         return subprocess.Popen(words, env=server.environment(proxy.port, tls), stdin=subprocess.DEVNULL,
@@ -78,6 +79,17 @@ def load_words(world, load):
     script = world.scratch / "sleep.sql"
     script.write_text(f"SELECT pg_sleep({SLEEP_US / 1e6});\n")
     return [*dataclasses.replace(load, script="tpcb").words(), "-f", str(script)]
+
+
+def run(world, server, proxy, load, transactions, patience=120):
+    """So many of each client, and no window: what pgbench logged."""
+    process = start(world, server, proxy, load, ("-t", transactions))
+    try:
+        return finish(world, process, patience)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def finish(world, process, patience):
@@ -121,7 +133,7 @@ def observe(world, server, proxy, load, seconds, setup):
     """Runs pgbench: (what it logged, Snapshot when measuring began, Snapshot when it ended)."""
     warm = warm_up(load, setup.pool_size if proxy.process else load.clients, seconds)
     total = warm + seconds + 0.5
-    process = start(world, server, proxy, load, total, setup.tls)
+    process = start(world, server, proxy, load, ("-T", math.ceil(total)), setup.tls)
     try:
         snapshots = snapshots_of(process, proxy, (warm, seconds))
         transactions = finish(world, process, math.ceil(total) + 30)

@@ -83,7 +83,7 @@ class Steps:
 
     def next(self, client, state, is_pinned=False):
         """The next step of this client. `state`: what Twin.state() says of it; `is_pinned`: pins() held of a step."""
-        if is_pinned and self.chance(0.08):
+        if state == "closed" or (is_pinned and self.chance(0.08)):
             return self.step_reconnect(client)
         if state == "copy":
             return [client, "send", self.copy_on()]
@@ -198,7 +198,7 @@ class Steps:
         kinds = {"settings": self.set_statement, "transactions": self.transaction, "data": self.data, "look": self.look,
                  "errors": self.error, "prepared": self.sql_prepared, "listen": self.listen, "locks": self.lock,
                  "temp": self.temp, "cursors": self.cursor, "roles": self.role}
-        names = [n for n in kinds if n in self.families]
+        names = [n for n in kinds if n in self.families] or ["look"]
         return kinds[self.random.choices(names, [3 if n in ("settings", "look", "data") else 1 for n in names])[0]]()
 
     # ---- steps ----

@@ -83,7 +83,10 @@ bool password_begin(struct password_check *check, const struct password_plan *pl
     if (plan->end_point_size > 0) {
         memcpy(check->end_point, plan->end_point, plan->end_point_size);
     }
-    return get_random(check->salt, sizeof check->salt, err) && choose_secret(check, plan, err);
+    if (check->method == PASSWORD_MD5 && !get_random(check->salt, sizeof check->salt, err)) {
+        return false;
+    }
+    return choose_secret(check, plan, err);
 }
 
 void password_done(struct password_check *check)

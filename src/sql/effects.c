@@ -396,7 +396,7 @@ static void read_statement(struct reader *reader)
 void effects_read(const char *sql, size_t size, bool standard_conforming_strings,
                   struct effects *effects)
 {
-    struct reader reader = {.sql = sql, .effects = effects};
+    struct reader reader = {.sql = sql, .effects = effects, .consumed = sql};
 
     assert(sql != NULL || size == 0);
     effects->statement_count = effects->count = 0;

@@ -9,6 +9,7 @@ void reader_advance(struct reader *reader)
     }
     reader->before = reader->previous;
     reader->previous = reader->token;
+    reader->consumed = reader->token.text + reader->token.size;
     reader->token = reader->next;
     if (reader->next.kind != TOKEN_END) {
         reader->next = lexer_next(&reader->lexer);
@@ -62,7 +63,10 @@ struct effect *reader_note(struct reader *reader, enum effect_kind kind)
 
 struct effect_span reader_span(const struct reader *reader, const char *from)
 {
-    const char *end = reader->previous.text + reader->previous.size;
+    const char *end = reader->consumed;
+    if (end < from) {
+        return (struct effect_span){0};
+    }
     return (struct effect_span){(size_t)(from - reader->sql), (size_t)(end - from)};
 }
 

@@ -13,6 +13,7 @@ struct reader {
     const char *sql;
     struct token before, previous; /* consumed; TOKEN_END at the start of a statement */
     struct token token, next;      /* to be consumed */
+    const char *consumed;          /* the end of the last token that was */
     unsigned depth;                /* parentheses that are open */
     bool is_deferred;              /* the query runs later: PREPARE, DECLARE */
     bool is_definition;            /* the query does not run: CREATE VIEW */
@@ -42,7 +43,7 @@ struct effect *reader_note(struct reader *reader, enum effect_kind kind);
  * nothing if there is none. */
 void reader_note_named(struct reader *reader, enum effect_kind kind);
 
-/* From `from` to the last token consumed. */
+/* From `from` to the last token consumed; none if that is before it. */
 [[nodiscard]] struct effect_span reader_span(const struct reader *reader, const char *from);
 
 /* In effects_set.c: what stands after SET, RESET. */

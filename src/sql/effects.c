@@ -50,7 +50,7 @@ static void read_token(struct reader *reader)
         if (!reader->is_definition) {
             effects_call(reader);
         }
-    } else if (reader_is(reader, "into")) {
+    } else if (reader->token.size == 4 && reader_is(reader, "into")) {
         read_into(reader);
     }
     reader_advance(reader);
@@ -378,8 +378,9 @@ static void read_statement(struct reader *reader)
     while (opens_parenthesis(&reader->token)) {
         reader_advance(reader); /* of a query */
     }
+    int first = reader->token.kind == TOKEN_WORD ? reader->token.text[0] | 0x20 : 0;
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
-        if (reader_is(reader, statements[i].word)) {
+        if (statements[i].word[0] == first && reader_is(reader, statements[i].word)) {
             reader_advance(reader);
             only_reads = statements[i].only_reads;
             reader->effects->is_ddl |= statements[i].is_ddl;

@@ -23,7 +23,7 @@ enum effect_kind effects_of_function(const char *name)
                      {"setseed", EFFECT_LOAD}};
 
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
-        if (strcmp(name, functions[i].name) == 0) {
+        if (name[0] == functions[i].name[0] && strcmp(name, functions[i].name) == 0) {
             return functions[i].kind;
         }
     }

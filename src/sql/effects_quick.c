@@ -1,6 +1,7 @@
 /* The pass that every statement of a pooler takes: a look at the first word, then for words that
  * could do something to the session; whatever is out of the ordinary is answered by "maybe". */
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 #include "sql/effects.h"
@@ -100,45 +101,54 @@ static inline const char *skip_class(const char *at, const char *end, int class)
     return at;
 }
 
-static bool equals(const char *at, size_t size, const char *word)
+enum { KEY_SIZE = sizeof(uint64_t) };
+
+static inline uint64_t fold_key(uint64_t bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        if ((at[i] | 0x20) != (word[i] | 0x20)) { /* _ folds too; a miss more does no harm */
-            return false;
-        }
-    }
-    return word[size] == '\0';
+    uint64_t key = le64toh(bytes) | UINT64_C(0x2020202020202020);
+    return size < KEY_SIZE ? key & ((UINT64_C(1) << size * 8) - 1) : key;
 }
 
-/* Names that effects_of_function() knows, and INTO. */
-static bool is_risky(const char *at, size_t size)
+/* The first bytes of a word in lower case, as a number that one comparison tells apart.  Folding
+ * makes @ and ` the same, and _ another byte, the same for all: no word is missed. */
+static inline uint64_t key_of_text(const char *at, size_t size, const char *end)
 {
-    static const char *const words[] = {
-        "into",
-        "currval",
-        "lastval",
-        "setseed",
-        "set_config",
-        "pg_advisory_lock",
-        "pg_advisory_lock_shared",
-        "pg_try_advisory_lock",
-        "pg_try_advisory_lock_shared",
-        "pg_advisory_unlock_all",
-    };
-    const uint64_t sizes = UINT64_C(1) << 4 | UINT64_C(1) << 7 | UINT64_C(1) << 10 |
-                           UINT64_C(1) << 16 | UINT64_C(1) << 20 | UINT64_C(1) << 22 |
-                           UINT64_C(1) << 23 | UINT64_C(1) << 27;
+    uint64_t bytes = 0;
+
+    if (end - at >= KEY_SIZE) {
+        memcpy(&bytes, at, KEY_SIZE);
+    } else {
+        for (size_t i = 0; i < size; i++) { /* near the text's end */
+            bytes |= (uint64_t)(unsigned char)at[i] << i * 8;
+        }
+        bytes = htole64(bytes);
+    }
+    return fold_key(bytes, size);
+}
+
+/* The same for a word of at least that many bytes, zeros included: a constant to the compiler. */
+static inline uint64_t key_of(const char word[KEY_SIZE])
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, word, KEY_SIZE);
+    return fold_key(bytes, strnlen(word, KEY_SIZE));
+}
+
+/* Whether it may be INTO or one of the names that effects_of_function() knows: by its size and how
+ * it begins. */
+static inline bool is_risky(const char *at, size_t size, const char *end)
+{
+    const uint32_t sizes =
+        1U << 4 | 1U << 7 | 1U << 10 | 1U << 16 | 1U << 20 | 1U << 22 | 1U << 23 | 1U << 27;
 
     if (size > 27 || (sizes >> size & 1) == 0) {
         return false;
     }
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if ((at[0] | 0x20) == words[i][0] && strlen(words[i]) == size &&
-            equals(at, size, words[i])) {
-            return true;
-        }
-    }
-    return false;
+    uint64_t key = key_of_text(at, size, end);
+    return key == key_of("into\0\0\0\0") || key == key_of("currval\0") ||
+           key == key_of("lastval\0") || key == key_of("setseed\0") || key == key_of("set_conf") ||
+           key == key_of("pg_advis") || key == key_of("pg_try_a");
 }
 
 /* What follows is behind a piece that was looked at; NULL is "maybe". */
@@ -162,7 +172,7 @@ static const char *pass_quoted(const char *at, const char *end)
     const char *close = memchr(at + 1, '"', (size_t)(end - at - 1));
 
     if (at[-1] == '&' || close == NULL || close == at + 1 || (close + 1 < end && close[1] == '"') ||
-        is_risky(at + 1, (size_t)(close - at - 1))) {
+        is_risky(at + 1, (size_t)(close - at - 1), end)) {
         return NULL;
     }
     return close + 1;
@@ -207,6 +217,15 @@ static const char *pass_other(const char *at, const char *end)
     return *at == '"' ? pass_quoted(at, end) : NULL;
 }
 
+/* Only blanks and semicolons? */
+static bool is_rest_empty(const char *at, const char *end)
+{
+    while (at < end && (is_a(*at, SPACE) || *at == ';')) {
+        at++;
+    }
+    return at == end;
+}
+
 /* The rest of a query; the text begins before `at`. */
 static bool may_be_query(const char *at, const char *end)
 {
@@ -214,16 +233,13 @@ static bool may_be_query(const char *at, const char *end)
         if (is_a(*at, NAME_START)) {
             const char *word = at;
             at = skip_class(at + 1, end, NAME_PART);
-            if (is_risky(word, (size_t)(at - word))) {
+            if (is_risky(word, (size_t)(at - word), end)) {
                 return true;
             }
         } else if (is_a(*at, SPACE | PLAIN)) {
             at++;
         } else if (*at == ';') {
-            do { /* another statement? */
-                at = skip_class(at + 1, end, SPACE);
-            } while (at < end && *at == ';');
-            return at < end;
+            return !is_rest_empty(at, end);
         } else {
             at = pass_other(at, end);
             if (at == NULL) {
@@ -234,36 +250,38 @@ static bool may_be_query(const char *at, const char *end)
     return false;
 }
 
+/* Behind the INTO of INSERT INTO, or `at` if there is none. */
+static const char *pass_into(const char *at, const char *end)
+{
+    const char *into = skip_class(at, end, SPACE);
+    const char *next = skip_class(into, end, NAME_PART);
+
+    return into > at && next - into == 4 && is_risky(into, 4, end) ? next : at;
+}
+
 bool effects_may_be(const char *sql, size_t size)
 {
-    static const struct {
-        const char *word;
-        bool is_query, has_into;
-    } words[] = {{"select", true, false},  {"update", true, false},    {"insert", true, true},
-                 {"begin", false, false},  {"end", false, false},      {"delete", true, false},
-                 {"commit", false, false}, {"rollback", false, false}, {"with", true, false},
-                 {"fetch", true, false},   {"show", true, false},      {"copy", true, false},
-                 {"values", true, false},  {"merge", true, true},      {"abort", false, false}};
-
     assert(sql != NULL || size == 0);
     if (size == 0) {
         return false;
     }
     const char *end = sql + size, *word = skip_class(sql, end, SPACE);
     const char *at = skip_class(word, end, NAME_PART);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (!equals(word, (size_t)(at - word), words[i].word)) {
-            continue;
-        }
-        if (!words[i].is_query) {
-            return effects_lone_transaction(sql, size) == EFFECT_NONE;
-        }
-        const char *next = skip_class(at, end, SPACE);
-        if (words[i].has_into && next > at && end - next > 4 && equals(next, 4, "into") &&
-            is_a(next[4], SPACE)) {
-            at = next + 4;
-        }
+    if (at - word == 0 || at - word > KEY_SIZE) {
+        return word < end; /* only blanks: nothing */
+    }
+    uint64_t key = key_of_text(word, (size_t)(at - word), end);
+    if (key == key_of("select\0\0") || key == key_of("update\0\0") || key == key_of("delete\0\0") ||
+        key == key_of("with\0\0\0\0") || key == key_of("values\0\0") ||
+        key == key_of("show\0\0\0\0") || key == key_of("fetch\0\0\0") ||
+        key == key_of("copy\0\0\0\0")) {
         return may_be_query(at, end);
     }
-    return word < end; /* only blanks: nothing */
+    if (key == key_of("insert\0\0") || key == key_of("merge\0\0\0")) {
+        return may_be_query(pass_into(at, end), end);
+    }
+    return !is_rest_empty(at, end) ||
+           (key != key_of("begin\0\0\0") && key != key_of("commit\0\0") &&
+            key != key_of("end\0\0\0\0\0") && key != key_of("rollback") &&
+            key != key_of("abort\0\0\0"));
 }

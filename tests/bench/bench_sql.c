@@ -1,6 +1,6 @@
 /* What the look at a statement costs: ns a statement of effects_may_be(), of effects_read(), and of
- * the lexer alone.  Median of rounds; the statements take turns, so that branches are not learnt by
- * heart.
+ * the lexer alone.  CPU time, best of short rounds, as other work on the machine only adds. In the
+ * last line each call is on another statement, so that branches are not learnt by heart.
  *
  * usage: bench_sql */
 #include <stdio.h>
@@ -40,6 +40,19 @@ static int64_t cpu_now(void)
     struct timespec now;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* What one step of a chain of additions takes now: busy neighbours make it longer, and all else. */
+static double addition(void)
+{
+    int64_t start = cpu_now();
+    uint64_t sum = 0;
+
+    for (int i = 0; i < REPEATS * 10; i++) {
+        sum += 3;
+        __asm__ volatile("" : "+r"(sum));
+    }
+    return (double)(cpu_now() - start) / (REPEATS * 10);
 }
 
 static size_t count_tokens(const char *sql, size_t size)
@@ -104,10 +117,12 @@ static void keep_best(double *best, size_t round, double time)
 int main(void)
 {
     double times[KINDS][STATEMENTS + 1];
+    double step = 0;
     size_t sum = 0;
     int status = 0;
 
     for (size_t round = 0; round < ROUNDS; round++) {
+        keep_best(&step, round, addition());
         for (int kind = 0; kind < KINDS; kind++) {
             for (size_t i = 0; i < STATEMENTS; i++) {
                 keep_best(&times[kind][i], round, measure(kind, i, &sum));
@@ -115,7 +130,9 @@ int main(void)
             keep_best(&times[kind][STATEMENTS], round, measure_mixed(kind, &sum));
         }
     }
-    printf("ns a statement, best of %d rounds\n  may_be  read  lexer  bytes\n", ROUNDS);
+    printf("ns a statement, best of %d rounds; an addition takes %.2f ns\n  may_be  read  lexer  "
+           "bytes\n",
+           ROUNDS, step);
     for (size_t i = 0; i <= STATEMENTS; i++) {
         const char *sql = i < STATEMENTS ? statements[i].sql : "all of these, mixed";
         printf("  %6.1f %5.0f %6.0f  %5zu  %.60s\n", times[0][i], times[1][i], times[2][i],

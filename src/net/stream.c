@@ -134,14 +134,15 @@ bool stream_connect(struct stream *stream, struct loop *loop, const struct socka
 
 ssize_t stream_read(struct stream *stream, void *bytes, size_t size)
 {
-    if (stream->state != STREAM_OPEN) {
-        return stream->state == STREAM_CONNECTING || stream->state == STREAM_SHAKING ? 0 : -1;
+    if (stream->state == STREAM_CONNECTING || stream->state == STREAM_SHAKING) {
+        return 0;
+    }
+    if (stream->state != STREAM_OPEN || stream->is_at_end) {
+        stream->may_read = false;
+        return -1;
     }
     if (stream->tls != NULL) {
         return stream_tls_read(stream, bytes, size);
-    }
-    if (stream->is_at_end) {
-        return -1;
     }
     if (!stream->may_read) {
         return 0;

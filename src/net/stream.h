@@ -69,8 +69,9 @@ struct sockaddr;
 [[nodiscard]] bool stream_start_tls_client(struct stream *stream, struct tls_context *context,
                                            enum tls_mode mode, const char *host, struct error *err);
 
-/* Bytes read (> 0), 0: nothing now, -1: at the end or failed (see the state).  A read that fills
- * less than `size` has emptied the socket. */
+/* Bytes read (> 0), 0: nothing now, -1: at the end or failed (see the state).  While `may_read` is
+ * true afterwards, and the owner wants more, it must read again: no event comes for what is already
+ * there.  A read that fills less than `size` leaves it true only if the end may come next. */
 [[nodiscard]] ssize_t stream_read(struct stream *stream, void *bytes, size_t size);
 
 /* Looks at the next byte without taking it: 1, 0: nothing now, -1.  In clear only. */

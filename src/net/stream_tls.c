@@ -207,9 +207,6 @@ ssize_t stream_tls_read(struct stream *stream, void *bytes, size_t size)
 {
     size_t total = 0;
 
-    if (stream->is_at_end) {
-        return -1;
-    }
     ERR_clear_error();
     while (total < size) {
         size_t count = 0;
@@ -228,7 +225,8 @@ ssize_t stream_tls_read(struct stream *stream, void *bytes, size_t size)
         stream_flush(stream);
     }
     if (total > 0) {
-        return (ssize_t)total;
+        stream->may_read = stream->may_read || stream->is_at_end || stream->state == STREAM_FAILED;
+        return (ssize_t)total; /* the next read tells the end */
     }
     return stream->is_at_end || stream->state == STREAM_FAILED ? -1 : 0;
 }

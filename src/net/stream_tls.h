@@ -1,7 +1,7 @@
 /* net/stream_tls: the TLS half of a stream; only net/stream.c calls it.
  *
- * These keep the stream's promises over OpenSSL: a read that fills less than
- * asked for has emptied the socket and OpenSSL, a read or a write that needs the
+ * These keep the stream's promises over OpenSSL: a read fills all it can, so
+ * that nothing is left in OpenSSL when may_read turns false, a read or a write that needs the
  * opposite direction is resumed when the socket has it, and failures end in
  * STREAM_FAILED.  A connection that ends without TLS's goodbye has failed.
  */

@@ -341,6 +341,27 @@ static void a_cut_connection_is_not_an_end(void **)
     pair_close(&pair);
 }
 
+static void what_came_before_the_goodbye_is_read_first(void **)
+{
+    static const size_t sizes[] = {1, 16384, 16385, SIDE_READ_SIZE, 3UL * SIDE_READ_SIZE};
+    const struct handshake handshake = {.server = {.name = "server"}, .mode = TLS_REQUIRE};
+    static const char zeros[3UL * SIDE_READ_SIZE];
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct pair pair;
+        shake(&pair, &handshake, 0);
+        assert_true(stream_write(&pair.client.stream, zeros, sizes[i]));
+        stream_flush(&pair.client.stream);
+        assert_int_equal(stream_pending(&pair.client.stream), 0);
+        stream_close(&pair.client.stream);
+        pair_run(&pair, server_has_ended);
+        assert_int_equal(pair.server.stream.state, STREAM_OPEN);
+        assert_int_equal(buffer_size(&pair.server.in), sizes[i]);
+        assert_false(pair.server.stream.may_read);
+        pair_close(&pair);
+    }
+}
+
 static void a_reset_is_told_by_its_errno(void **)
 {
     const struct handshake handshake = {.server = {.name = "server"}, .mode = TLS_REQUIRE};
@@ -481,6 +502,7 @@ int main(void)
         cmocka_unit_test(direct_tls_needs_our_protocol_by_alpn),
         cmocka_unit_test(what_is_not_tls_fails_the_handshake),
         cmocka_unit_test(a_cut_connection_is_not_an_end),
+        cmocka_unit_test(what_came_before_the_goodbye_is_read_first),
         cmocka_unit_test(a_reset_is_told_by_its_errno),
         cmocka_unit_test(garbage_behind_the_handshake_fails_the_stream),
         cmocka_unit_test(much_flows_both_ways_through_small_sockets),

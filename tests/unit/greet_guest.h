@@ -29,6 +29,7 @@ struct guest_rules { /* what a test says about the house */
     struct tls_context *tls;
     int64_t auth_type, tls_mode;
     bool is_local;                       /* a Unix socket */
+    const struct sockaddr *address;      /* NULL: 127.0.0.1 */
     const struct credential *credential; /* what the lookup finds */
     const struct error *lookup_error;    /* what it fails with; NULL: it doesn't */
 };
@@ -122,7 +123,9 @@ static void guest_open(struct guest *guest, const struct guest_rules *rules)
         .hba = rules->hba,
         .tls = rules->tls,
         .seed = guest_seed,
-        .address = rules->is_local ? NULL : (const struct sockaddr *)(const void *)&guest->address};
+        .address = rules->address != NULL ? rules->address
+                   : rules->is_local      ? NULL
+                                          : (const struct sockaddr *)(const void *)&guest->address};
     guest->greet = greet_create(&guest->stream, &plan);
     assert_non_null(guest->greet);
     guest_settle(guest);

@@ -6,6 +6,7 @@
 #include "certificates.h"
 #include "greet_guest.h"
 #include "session/greet_private.h"
+#include "wire/startup.h"
 
 static const char startup[] = "\0\0\0\x14\0\3\0\0user\0alice\0\0";
 static const char tls_request[] = "\0\0\0\x08\x04\xd2\x16\x2f";
@@ -64,7 +65,8 @@ struct visit {
     bool is_local;
 };
 
-static void come(struct guest *guest, const struct visit *visit)
+static void come(struct guest *guest, const struct visit *visit, const struct hba *hba,
+                 const struct sockaddr *address)
 {
     struct tls_context *server = context_make(true, "server", "ca");
     struct tls_context *client = context_make(false, visit->certificate, NULL);
@@ -72,7 +74,9 @@ static void come(struct guest *guest, const struct visit *visit)
     guest_open(guest, &(struct guest_rules){.auth_type = visit->auth_type,
                                             .tls_mode = visit->tls_mode,
                                             .tls = server,
-                                            .is_local = visit->is_local});
+                                            .is_local = visit->is_local,
+                                            .hba = hba,
+                                            .address = address});
     if (visit->way == BY_REQUEST) {
         guest_send(guest, tls_request, sizeof tls_request - 1);
         assert_string_equal(guest_told(guest), "S");
@@ -126,7 +130,7 @@ static void modes_and_methods_decide(void **)
     for (size_t i = 0; i < sizeof visits / sizeof visits[0]; i++) {
         struct guest guest;
         print_message("# %zu\n", i);
-        come(&guest, &visits[i]);
+        come(&guest, &visits[i], NULL, NULL);
         guest_send(&guest, startup, sizeof startup - 1);
         assert_string_equal(guest_told(&guest), visits[i].told);
         assert_int_equal(guest.status, visits[i].status);
@@ -141,7 +145,7 @@ static void a_certificate_is_its_owner_only(void **)
         .tls_mode = TLS_PREFER, .auth_type = HBA_CERT, .way = BY_REQUEST, .certificate = "client"};
     struct guest guest;
 
-    come(&guest, &visit);
+    come(&guest, &visit, NULL, NULL);
     guest_send(&guest, bob, sizeof bob - 1);
     assert_string_equal(guest_told(&guest),
                         "E28000 certificate authentication failed for user \"bob\"");
@@ -149,26 +153,160 @@ static void a_certificate_is_its_owner_only(void **)
     guest_close(&guest);
 }
 
+static void log_in(struct guest *guest, const char *user, const char *database)
+{
+    const struct startup_parameter parameters[] = {{"user", user}, {"database", database}};
+    struct buffer out = {0};
+
+    assert_true(startup_write_login(&out, STARTUP_VERSION_3_0, parameters, 2));
+    guest_send(guest, buffer_bytes(&out), buffer_size(&out));
+    buffer_done(&out);
+}
+
 static void the_unix_user_gets_in_as_itself(void **)
 {
     const struct passwd *me = getpwuid(geteuid());
-    struct buffer out = {0};
     struct guest guest;
 
     assert_non_null(me);
     guest_open(&guest, &(struct guest_rules){.auth_type = HBA_PEER, .is_local = true});
-    struct message_writer writer = message_begin(&out, 0);
-    message_put_u32(&writer, STARTUP_VERSION_3_0);
-    message_put_string(&writer, "user");
-    message_put_string(&writer, me->pw_name);
-    message_put_byte(&writer, 0);
-    assert_true(message_end(&writer));
-    guest_send(&guest, buffer_bytes(&out), buffer_size(&out));
+    log_in(&guest, me->pw_name, "shop");
     assert_string_equal(guest_told(&guest), "R0");
     assert_string_equal(greet_method(guest.greet), "peer");
     assert_int_equal(guest.lookups, 0);
-    buffer_done(&out);
     guest_close(&guest);
+}
+
+/* ---- rules ---- */
+
+static const char rule_text[] = "local all all peer map=names\n"
+                                "hostssl all alice 127.0.0.1/32 cert\n"
+                                "hostssl all carol 127.0.0.1/32 cert map=names\n"
+                                "hostssl all dave 127.0.0.1/32 trust clientcert=verify-ca\n"
+                                "hostssl all erin 127.0.0.1/32 trust clientcert=verify-full\n"
+                                "hostssl all gina 127.0.0.1/32 md5 clientcert=verify-full\n"
+                                "hostnossl shop all 127.0.0.1/32 scram-sha-256\n"
+                                "host all mallory all reject\n"
+                                "host reparto all fd00::/8 trust\n";
+static const char map_text[] = "names alice carol\n";
+
+struct ruled {
+    const char *user, *database;
+    enum way way;
+    const char *certificate, *told;
+    enum greet_status status;
+};
+
+#define NO_ENTRY(user, database, tls)                                                              \
+    "E28000 no auth_hba_file entry for host \"127.0.0.1\", user \"" user                           \
+    "\", database \"" database "\", " tls
+
+static const struct ruled ruled[] = {
+    {"alice", "shop", DIRECTLY, "client", "R0", GREET_ACCEPTED},
+    {"alice", "shop", BY_REQUEST, NULL, NO_CERTIFICATE, GREET_CLOSED},
+    {"bob", "shop", BY_REQUEST, "client", NO_ENTRY("bob", "shop", "SSL encryption"), GREET_CLOSED},
+    {"bob", "other", IN_CLEAR, NULL, NO_ENTRY("bob", "other", "no encryption"), GREET_CLOSED},
+    {"bob", "shop", IN_CLEAR, NULL, "R10", GREET_MORE},
+    {"carol", "shop", BY_REQUEST, "client", "R0", GREET_ACCEPTED},
+    {"dave", "shop", BY_REQUEST, NULL, NO_CERTIFICATE, GREET_CLOSED},
+    {"dave", "shop", BY_REQUEST, "client", "R0", GREET_ACCEPTED},
+    {"erin", "shop", BY_REQUEST, NULL, NO_CERTIFICATE, GREET_CLOSED},
+    {"erin", "shop", BY_REQUEST, "client",
+     "E28000 \"trust\" authentication failed for user \"erin\"", GREET_CLOSED},
+    {"gina", "shop", BY_REQUEST, NULL, NO_CERTIFICATE, GREET_CLOSED},
+    {"mallory", "other", IN_CLEAR, NULL,
+     "E28000 auth_hba_file rejects connection for host \"127.0.0.1\", user \"mallory\", database "
+     "\"other\", no encryption",
+     GREET_CLOSED},
+};
+
+static struct hba *rules_make(void)
+{
+    struct error err = {0};
+    struct hba *hba = hba_parse(rule_text, sizeof rule_text - 1, "hba", &err);
+
+    assert_string_equal(err.message, "");
+    assert_true(hba_parse_map(hba, map_text, sizeof map_text - 1, "map", &err));
+    return hba;
+}
+
+static void the_rules_decide(void **)
+{
+    struct hba *hba = rules_make();
+
+    for (size_t i = 0; i < sizeof ruled / sizeof ruled[0]; i++) {
+        const struct visit visit = {.tls_mode = TLS_PREFER,
+                                    .auth_type = HBA_TRUST, /* not asked */
+                                    .way = ruled[i].way,
+                                    .certificate = ruled[i].certificate};
+        struct guest guest;
+        print_message("# %zu: %s\n", i, ruled[i].user);
+        come(&guest, &visit, hba, NULL);
+        log_in(&guest, ruled[i].user, ruled[i].database);
+        assert_string_equal(guest_told(&guest), ruled[i].told);
+        assert_int_equal(guest.status, ruled[i].status);
+        guest_close(&guest);
+    }
+    hba_destroy(hba);
+}
+
+/* The right password with another's certificate; told as a wrong password is, but in the log. */
+static void a_password_needs_the_certificate_of_its_user(void **)
+{
+    static const struct {
+        const char *user, *told;
+        enum greet_status status;
+    } cases[] = {
+        {"alice", "R3 R0", GREET_ACCEPTED},
+        {"gina", "R3 E28P01 password authentication failed for user \"gina\"", GREET_CLOSED}};
+    static const char rules[] = "hostssl all all all password clientcert=verify-full\n";
+    struct error err = {0};
+    struct hba *hba = hba_parse(rules, sizeof rules - 1, "hba", &err);
+    struct credential credential = {.kind = CREDENTIAL_PLAIN, .text = "secret"};
+
+    assert_non_null(hba);
+    for (size_t i = 0; i < 2; i++) {
+        const struct visit visit = {
+            .tls_mode = TLS_PREFER, .way = DIRECTLY, .certificate = "client"};
+        struct guest guest;
+        come(&guest, &visit, hba, NULL);
+        guest.rules.credential = &credential;
+        log_in(&guest, cases[i].user, "shop");
+        guest_answer(&guest, "secret", sizeof "secret");
+        assert_string_equal(guest_told(&guest), cases[i].told);
+        assert_int_equal(guest.status, cases[i].status);
+        assert_string_equal(guest.err.hint,
+                            i == 0 ? "" : "the certificate's name is not the user's");
+        guest_close(&guest);
+    }
+    hba_destroy(hba);
+}
+
+static void addresses_are_those_of_the_socket(void **)
+{
+    static const struct {
+        const char *address, *told;
+    } cases[] = {
+        {"fd00::1", "R0"},
+        {"::ffff:127.0.0.1",
+         "E28000 no auth_hba_file entry for host \"127.0.0.1\", user \"u\", database \"reparto\", "
+         "no encryption"},
+        {"fe80::1", "E28000 no auth_hba_file entry for host \"fe80::1\", user \"u\", database "
+                    "\"reparto\", no encryption"},
+    };
+    struct hba *hba = rules_make();
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+        struct guest guest;
+        assert_int_equal(inet_pton(AF_INET6, cases[i].address, &address.sin6_addr), 1);
+        const struct visit visit = {.tls_mode = TLS_PREFER};
+        come(&guest, &visit, hba, (const void *)&address);
+        log_in(&guest, "u", "reparto");
+        assert_string_equal(guest_told(&guest), cases[i].told);
+        guest_close(&guest);
+    }
+    hba_destroy(hba);
 }
 
 /* ---- TLS ---- */
@@ -231,7 +369,7 @@ static void requests_inside_of_tls(void **)
         const struct visit visit = {
             .tls_mode = TLS_PREFER, .auth_type = HBA_TRUST, .way = cases[i].way};
         struct guest guest;
-        come(&guest, &visit);
+        come(&guest, &visit, NULL, NULL);
         guest_send(&guest, cases[i].request, cases[i].size);
         assert_string_equal(guest_told(&guest), cases[i].told);
         assert_int_equal(guest.status, cases[i].status);
@@ -303,6 +441,9 @@ int main(void)
         cmocka_unit_test(modes_and_methods_decide),
         cmocka_unit_test(a_certificate_is_its_owner_only),
         cmocka_unit_test(the_unix_user_gets_in_as_itself),
+        cmocka_unit_test(the_rules_decide),
+        cmocka_unit_test(a_password_needs_the_certificate_of_its_user),
+        cmocka_unit_test(addresses_are_those_of_the_socket),
         cmocka_unit_test(tls_is_refused_where_it_can_not_be),
         cmocka_unit_test(requests_inside_of_tls),
         cmocka_unit_test(plaintext_instead_of_a_handshake_closes),

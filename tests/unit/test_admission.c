@@ -191,9 +191,8 @@ static const char rule_text[] = "local all all peer map=names\n"
 static const char map_text[] = "names alice carol\n";
 
 struct ruled {
-    const char *user, *database;
+    const char *user, *database, *certificate, *told;
     enum way way;
-    const char *certificate, *told;
     enum greet_status status;
 };
 
@@ -202,22 +201,22 @@ struct ruled {
     "\", database \"" database "\", " tls
 
 static const struct ruled ruled[] = {
-    {"alice", "shop", DIRECTLY, "client", "R0", GREET_ACCEPTED},
-    {"alice", "shop", BY_REQUEST, NULL, NO_CERTIFICATE, GREET_CLOSED},
-    {"bob", "shop", BY_REQUEST, "client", NO_ENTRY("bob", "shop", "SSL encryption"), GREET_CLOSED},
-    {"bob", "other", IN_CLEAR, NULL, NO_ENTRY("bob", "other", "no encryption"), GREET_CLOSED},
-    {"bob", "shop", IN_CLEAR, NULL, "R10", GREET_MORE},
-    {"carol", "shop", BY_REQUEST, "client", "R0", GREET_ACCEPTED},
-    {"dave", "shop", BY_REQUEST, NULL, NO_CERTIFICATE, GREET_CLOSED},
-    {"dave", "shop", BY_REQUEST, "client", "R0", GREET_ACCEPTED},
-    {"erin", "shop", BY_REQUEST, NULL, NO_CERTIFICATE, GREET_CLOSED},
-    {"erin", "shop", BY_REQUEST, "client",
-     "E28000 \"trust\" authentication failed for user \"erin\"", GREET_CLOSED},
-    {"gina", "shop", BY_REQUEST, NULL, NO_CERTIFICATE, GREET_CLOSED},
-    {"mallory", "other", IN_CLEAR, NULL,
+    {"alice", "shop", "client", "R0", DIRECTLY, GREET_ACCEPTED},
+    {"alice", "shop", NULL, NO_CERTIFICATE, BY_REQUEST, GREET_CLOSED},
+    {"bob", "shop", "client", NO_ENTRY("bob", "shop", "SSL encryption"), BY_REQUEST, GREET_CLOSED},
+    {"bob", "other", NULL, NO_ENTRY("bob", "other", "no encryption"), IN_CLEAR, GREET_CLOSED},
+    {"bob", "shop", NULL, "R10", IN_CLEAR, GREET_MORE},
+    {"carol", "shop", "client", "R0", BY_REQUEST, GREET_ACCEPTED},
+    {"dave", "shop", NULL, NO_CERTIFICATE, BY_REQUEST, GREET_CLOSED},
+    {"dave", "shop", "client", "R0", BY_REQUEST, GREET_ACCEPTED},
+    {"erin", "shop", NULL, NO_CERTIFICATE, BY_REQUEST, GREET_CLOSED},
+    {"erin", "shop", "client", "E28000 \"trust\" authentication failed for user \"erin\"",
+     BY_REQUEST, GREET_CLOSED},
+    {"gina", "shop", NULL, NO_CERTIFICATE, BY_REQUEST, GREET_CLOSED},
+    {"mallory", "other", NULL,
      "E28000 auth_hba_file rejects connection for host \"127.0.0.1\", user \"mallory\", database "
      "\"other\", no encryption",
-     GREET_CLOSED},
+     IN_CLEAR, GREET_CLOSED},
 };
 
 static struct hba *rules_make(void)
@@ -347,22 +346,19 @@ static void tls_is_refused_where_it_can_not_be(void **)
 static void requests_inside_of_tls(void **)
 {
     static const struct {
-        enum way way;
-        const char *request;
+        const char *request, *told;
         size_t size;
-        const char *told;
+        enum way way;
         enum greet_status status;
     } cases[] = {
-        {BY_REQUEST, tls_request, sizeof tls_request - 1,
-         "E0A000 unsupported frontend protocol 1234.5679: server supports 3.0 to 3.2",
-         GREET_CLOSED},
-        {BY_REQUEST, gss_request, sizeof gss_request - 1,
-         "E0A000 unsupported frontend protocol 1234.5680: server supports 3.0 to 3.2",
-         GREET_CLOSED},
-        {BY_REQUEST, cancel_request, sizeof cancel_request - 1, "", GREET_CANCEL},
-        {DIRECTLY, tls_request, sizeof tls_request - 1, "N", GREET_MORE},
-        {DIRECTLY, gss_request, sizeof gss_request - 1, "N", GREET_MORE},
-        {DIRECTLY, cancel_request, sizeof cancel_request - 1, "", GREET_CANCEL},
+        {tls_request, "E0A000 unsupported frontend protocol 1234.5679: server supports 3.0 to 3.2",
+         sizeof tls_request - 1, BY_REQUEST, GREET_CLOSED},
+        {gss_request, "E0A000 unsupported frontend protocol 1234.5680: server supports 3.0 to 3.2",
+         sizeof gss_request - 1, BY_REQUEST, GREET_CLOSED},
+        {cancel_request, "", sizeof cancel_request - 1, BY_REQUEST, GREET_CANCEL},
+        {tls_request, "N", sizeof tls_request - 1, DIRECTLY, GREET_MORE},
+        {gss_request, "N", sizeof gss_request - 1, DIRECTLY, GREET_MORE},
+        {cancel_request, "", sizeof cancel_request - 1, DIRECTLY, GREET_CANCEL},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

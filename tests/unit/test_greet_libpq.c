@@ -33,12 +33,12 @@ static int clean(void **)
     return 0;
 }
 
-enum { USES_TLS = 1, IS_LOCAL = 2, HAS_CA = 4, HAS_CERTIFICATE = 8 }; /* the client has */
+/* USES_TLS: that is expected; LACKS_TLS: the door; HAS_…: the client. */
+enum { USES_TLS = 1, IS_LOCAL = 2, HAS_CA = 4, HAS_CERTIFICATE = 8, LACKS_TLS = 16 };
 
 struct door_case {
     const char *conninfo;
     int64_t auth_type, tls_mode;
-    bool has_tls;
     const char *stored; /* NULL: no such user */
     const char *method; /* NULL: refused */
     const char *error;  /* that libpq then tells, in part */
@@ -163,7 +163,7 @@ static void door_open(struct door *door, const struct door_case *what)
     *door = (struct door){.what = what, .loop = loop_create(&err)};
     door->config.settings.auth_type = what->auth_type;
     door->config.settings.client_tls_sslmode = what->tls_mode;
-    if (what->has_tls) {
+    if ((what->flags & LACKS_TLS) == 0) {
         door->tls = tls_server(&files, &err);
     }
     if (what->stored != NULL) {
@@ -250,64 +250,58 @@ static PGconn *come_in(struct door *door)
 
 static const struct door_case cases[] = {
     /* sslmode */
-    {ALICE "sslmode=disable", HBA_TRUST, TLS_PREFER, true, NULL, "trust", NULL, 0},
-    {ALICE "sslmode=allow", HBA_TRUST, TLS_PREFER, true, NULL, "trust", NULL, 0},
-    {ALICE "sslmode=prefer", HBA_TRUST, TLS_PREFER, true, NULL, "trust", NULL, USES_TLS},
-    {ALICE "sslmode=require", HBA_TRUST, TLS_ALLOW, true, NULL, "trust", NULL, USES_TLS},
-    {ALICE "sslmode=verify-ca", HBA_TRUST, TLS_PREFER, true, NULL, "trust", NULL,
-     USES_TLS | HAS_CA},
-    {ALICE "sslmode=verify-full", HBA_TRUST, TLS_PREFER, true, NULL, "trust", NULL,
-     USES_TLS | HAS_CA},
-    {ALICE "sslmode=prefer", HBA_TRUST, TLS_DISABLE, true, NULL, "trust", NULL, 0},
-    {ALICE "sslmode=prefer", HBA_TRUST, TLS_PREFER, false, NULL, "trust", NULL, 0},
-    {ALICE "sslmode=require", HBA_TRUST, TLS_DISABLE, true, NULL, NULL,
+    {ALICE "sslmode=disable", HBA_TRUST, TLS_PREFER, NULL, "trust", NULL, 0},
+    {ALICE "sslmode=allow", HBA_TRUST, TLS_PREFER, NULL, "trust", NULL, 0},
+    {ALICE "sslmode=prefer", HBA_TRUST, TLS_PREFER, NULL, "trust", NULL, USES_TLS},
+    {ALICE "sslmode=require", HBA_TRUST, TLS_ALLOW, NULL, "trust", NULL, USES_TLS},
+    {ALICE "sslmode=verify-ca", HBA_TRUST, TLS_PREFER, NULL, "trust", NULL, USES_TLS | HAS_CA},
+    {ALICE "sslmode=verify-full", HBA_TRUST, TLS_PREFER, NULL, "trust", NULL, USES_TLS | HAS_CA},
+    {ALICE "sslmode=prefer", HBA_TRUST, TLS_DISABLE, NULL, "trust", NULL, 0},
+    {ALICE "sslmode=prefer", HBA_TRUST, TLS_PREFER, NULL, "trust", NULL, LACKS_TLS},
+    {ALICE "sslmode=require", HBA_TRUST, TLS_DISABLE, NULL, NULL,
      "server does not support SSL, but SSL was required", 0},
-    {ALICE "sslmode=disable", HBA_TRUST, TLS_REQUIRE, true, NULL, NULL,
+    {ALICE "sslmode=disable", HBA_TRUST, TLS_REQUIRE, NULL, NULL,
      "FATAL:  connection requires TLS\nHINT:  connect with sslmode=require or higher\n", 0},
-    {ALICE "sslmode=allow", HBA_TRUST, TLS_REQUIRE, true, NULL, "trust", NULL, USES_TLS},
+    {ALICE "sslmode=allow", HBA_TRUST, TLS_REQUIRE, NULL, "trust", NULL, USES_TLS},
     /* SCRAM */
-    {ALICE "sslmode=disable", HBA_SCRAM, TLS_PREFER, true, SCRAM, "scram-sha-256", NULL, 0},
-    {ALICE "sslmode=disable", HBA_SCRAM, TLS_PREFER, true, "secret", "scram-sha-256", NULL, 0},
-    {ALICE "sslmode=disable channel_binding=require", HBA_SCRAM, TLS_PREFER, true, SCRAM, NULL,
+    {ALICE "sslmode=disable", HBA_SCRAM, TLS_PREFER, SCRAM, "scram-sha-256", NULL, 0},
+    {ALICE "sslmode=disable", HBA_SCRAM, TLS_PREFER, "secret", "scram-sha-256", NULL, 0},
+    {ALICE "sslmode=disable channel_binding=require", HBA_SCRAM, TLS_PREFER, SCRAM, NULL,
      "channel binding required", 0},
-    {ALICE "sslmode=require", HBA_SCRAM, TLS_PREFER, true, SCRAM, "scram-sha-256-plus", NULL,
-     USES_TLS},
-    {ALICE "sslmode=require channel_binding=require", HBA_SCRAM, TLS_PREFER, true, SCRAM,
+    {ALICE "sslmode=require", HBA_SCRAM, TLS_PREFER, SCRAM, "scram-sha-256-plus", NULL, USES_TLS},
+    {ALICE "sslmode=require channel_binding=require", HBA_SCRAM, TLS_PREFER, SCRAM,
      "scram-sha-256-plus", NULL, USES_TLS},
-    {ALICE "sslmode=require channel_binding=disable", HBA_SCRAM, TLS_PREFER, true, "secret",
+    {ALICE "sslmode=require channel_binding=disable", HBA_SCRAM, TLS_PREFER, "secret",
      "scram-sha-256", NULL, USES_TLS},
-    {ALICE "sslmode=require channel_binding=require", HBA_MD5, TLS_PREFER, true, SCRAM,
+    {ALICE "sslmode=require channel_binding=require", HBA_MD5, TLS_PREFER, SCRAM,
      "scram-sha-256-plus", NULL, USES_TLS},
-    {"user=alice password=wrong sslmode=disable", HBA_SCRAM, TLS_PREFER, true, SCRAM, NULL, WRONG,
-     0},
-    {"user=alice password=wrong sslmode=require", HBA_SCRAM, TLS_PREFER, true, SCRAM, NULL, WRONG,
-     0},
-    {ALICE "sslmode=require", HBA_SCRAM, TLS_PREFER, true, NULL, NULL, WRONG, 0},
-    {ALICE "sslmode=require", HBA_SCRAM, TLS_PREFER, true, MD5, NULL, WRONG, 0},
-    {"user=alice sslmode=disable", HBA_SCRAM, TLS_PREFER, true, SCRAM, NULL,
+    {"user=alice password=wrong sslmode=disable", HBA_SCRAM, TLS_PREFER, SCRAM, NULL, WRONG, 0},
+    {"user=alice password=wrong sslmode=require", HBA_SCRAM, TLS_PREFER, SCRAM, NULL, WRONG, 0},
+    {ALICE "sslmode=require", HBA_SCRAM, TLS_PREFER, NULL, NULL, WRONG, 0},
+    {ALICE "sslmode=require", HBA_SCRAM, TLS_PREFER, MD5, NULL, WRONG, 0},
+    {"user=alice sslmode=disable", HBA_SCRAM, TLS_PREFER, SCRAM, NULL,
      "fe_sendauth: no password supplied", 0},
     /* other methods */
-    {ALICE "sslmode=disable", HBA_MD5, TLS_PREFER, true, MD5, "md5", NULL, 0},
-    {ALICE "sslmode=disable", HBA_MD5, TLS_PREFER, true, "secret", "md5", NULL, 0},
-    {"user=alice password=wrong sslmode=disable", HBA_MD5, TLS_PREFER, true, MD5, NULL, WRONG, 0},
-    {ALICE "sslmode=disable", HBA_PASSWORD, TLS_PREFER, true, SCRAM, "password", NULL, 0},
-    {ALICE "sslmode=disable", HBA_PASSWORD, TLS_PREFER, true, NULL, NULL, WRONG, 0},
-    {ALICE "sslmode=require", HBA_CERT, TLS_PREFER, true, NULL, "cert", NULL,
-     USES_TLS | HAS_CERTIFICATE},
-    {"user=bob sslmode=require", HBA_CERT, TLS_PREFER, true, NULL, NULL,
+    {ALICE "sslmode=disable", HBA_MD5, TLS_PREFER, MD5, "md5", NULL, 0},
+    {ALICE "sslmode=disable", HBA_MD5, TLS_PREFER, "secret", "md5", NULL, 0},
+    {"user=alice password=wrong sslmode=disable", HBA_MD5, TLS_PREFER, MD5, NULL, WRONG, 0},
+    {ALICE "sslmode=disable", HBA_PASSWORD, TLS_PREFER, SCRAM, "password", NULL, 0},
+    {ALICE "sslmode=disable", HBA_PASSWORD, TLS_PREFER, NULL, NULL, WRONG, 0},
+    {ALICE "sslmode=require", HBA_CERT, TLS_PREFER, NULL, "cert", NULL, USES_TLS | HAS_CERTIFICATE},
+    {"user=bob sslmode=require", HBA_CERT, TLS_PREFER, NULL, NULL,
      "FATAL:  certificate authentication failed for user \"bob\"\n", HAS_CERTIFICATE},
-    {ALICE "sslmode=require", HBA_CERT, TLS_PREFER, true, NULL, NULL,
+    {ALICE "sslmode=require", HBA_CERT, TLS_PREFER, NULL, NULL,
      "FATAL:  connection requires a valid client certificate\n", 0},
-    {ALICE "sslmode=verify-full", HBA_SCRAM, TLS_VERIFY_FULL, true, SCRAM, "scram-sha-256-plus",
-     NULL, USES_TLS | HAS_CA | HAS_CERTIFICATE},
-    {ALICE, HBA_REJECT, TLS_PREFER, true, NULL, NULL,
+    {ALICE "sslmode=verify-full", HBA_SCRAM, TLS_VERIFY_FULL, SCRAM, "scram-sha-256-plus", NULL,
+     USES_TLS | HAS_CA | HAS_CERTIFICATE},
+    {ALICE, HBA_REJECT, TLS_PREFER, NULL, NULL,
      "FATAL:  auth_type rejects connection for host \"127.0.0.1\", user \"alice\", "
      "database \"shop\", SSL encryption\n",
      0},
     /* a Unix socket */
-    {"user=alice", HBA_PEER, TLS_PREFER, true, NULL, NULL,
+    {"user=alice", HBA_PEER, TLS_PREFER, NULL, NULL,
      "FATAL:  Peer authentication failed for user \"alice\"\n", IS_LOCAL},
-    {ALICE, HBA_SCRAM, TLS_REQUIRE, true, SCRAM, "scram-sha-256", NULL, IS_LOCAL},
+    {ALICE, HBA_SCRAM, TLS_REQUIRE, SCRAM, "scram-sha-256", NULL, IS_LOCAL},
 };
 
 static void libpq_gets_in_or_is_told_why(void **)

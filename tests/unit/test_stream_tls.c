@@ -493,6 +493,81 @@ static void a_reader_that_stopped_goes_on_without_an_event(void **)
     free(out);
 }
 
+static void it_goes_to_another_loop_with_all_it_has(void **)
+{
+    const struct handshake handshake = {.server = {.name = "server"}, .mode = TLS_REQUIRE};
+    struct error err = {0};
+    char *out = random_bytes(4), first[1000];
+    struct pair pair;
+
+    shake(&pair, &handshake, 65536);
+    pair.client.is_lazy = true;
+    assert_true(stream_write(&pair.client.stream, out, TRANSFER_SIZE));
+    stream_flush(&pair.client.stream); /* stops within a record */
+    assert_true(stream_write(&pair.server.stream, out, 2000));
+    stream_flush(&pair.server.stream);
+    pair_settle(&pair);
+    assert_int_equal(stream_read(&pair.client.stream, first, sizeof first), sizeof first);
+    stream_leave(&pair.client.stream); /* OpenSSL holds the other 1,000 */
+    struct loop *second = loop_create(&err);
+    assert_non_null(second);
+    struct side moved = {.stream = pair.client.stream};
+    moved.stream.owner = &moved;
+    pair.client.stream = (struct stream){.state = STREAM_CLOSED};
+    assert_true(stream_join(&moved.stream, second, &err));
+    int64_t deadline = clock_now() + 10 * CLOCK_SECOND;
+    while (!server_has_all(&pair) || buffer_size(&moved.in) < 1000) {
+        assert_true(clock_now() < deadline);
+        loop_turn(second, clock_now() + CLOCK_MS);
+        loop_turn(pair.loop, clock_now() + CLOCK_MS);
+    }
+    assert_memory_equal(buffer_bytes(&pair.server.in), out, TRANSFER_SIZE);
+    assert_memory_equal(buffer_bytes(&moved.in), out + 1000, 1000);
+    stream_close(&moved.stream);
+    buffer_done(&moved.in);
+    loop_destroy(second);
+    pair_close(&pair);
+    free(out);
+}
+
+static void it_does_not_start_on_a_stream_that_failed(void **)
+{
+    const struct linger abort_it = {.l_onoff = 1};
+    const struct identity identity = {.name = "server"};
+    struct error err = {0};
+    struct pair pair;
+    struct tls_context *context = context_make(true, &identity, TLS_REQUIRE, &err);
+
+    pair_open(&pair, 0);
+    setsockopt(pair.client.stream.source.fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof abort_it);
+    stream_close(&pair.client.stream);
+    pair_run(&pair, server_has_ended);
+    assert_false(stream_start_tls_server(&pair.server.stream, context, false, &err));
+    assert_string_equal(err.sqlstate, "08006");
+    tls_release(context);
+    pair_close(&pair);
+}
+
+static void a_client_needs_a_host_to_verify(void **)
+{
+    const struct identity identity = {.ca = "ca"};
+    static const char *const hosts[] = {NULL, ""};
+    struct pair pair;
+
+    pair_open(&pair, 0);
+    for (size_t i = 0; i < 2; i++) {
+        struct error err = {0};
+        struct tls_context *context = context_make(false, &identity, TLS_VERIFY_FULL, &err);
+        assert_false(
+            stream_start_tls_client(&pair.client.stream, context, TLS_VERIFY_FULL, hosts[i], &err));
+        assert_string_equal(err.sqlstate, "F0000");
+        assert_false(stream_has_tls(&pair.client.stream));
+        assert_null(stream_tls_version(&pair.client.stream));
+        tls_release(context);
+    }
+    pair_close(&pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -506,6 +581,9 @@ int main(void)
         cmocka_unit_test(a_reset_is_told_by_its_errno),
         cmocka_unit_test(garbage_behind_the_handshake_fails_the_stream),
         cmocka_unit_test(much_flows_both_ways_through_small_sockets),
+        cmocka_unit_test(it_goes_to_another_loop_with_all_it_has),
+        cmocka_unit_test(it_does_not_start_on_a_stream_that_failed),
+        cmocka_unit_test(a_client_needs_a_host_to_verify),
         cmocka_unit_test(a_reader_that_stopped_goes_on_without_an_event),
     };
     return cmocka_run_group_tests(tests, make, clean);

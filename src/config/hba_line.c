@@ -11,9 +11,10 @@ static bool is_at_end(const struct hba_reader *reader)
 
 static char peek(const struct hba_reader *reader)
 {
-    static const char end[] = "\n";
-
-    return is_at_end(reader) ? end[0] : reader->report->text[reader->at];
+    if (is_at_end(reader)) {
+        return '\n';
+    }
+    return reader->report->text[reader->at];
 }
 
 static bool is_continued(const struct hba_reader *reader)

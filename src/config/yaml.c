@@ -56,7 +56,7 @@ static size_t valid_character(const unsigned char *bytes, size_t size)
 }
 
 /* libfyaml ends silently at a zero and drops what isn't UTF-8. */
-static bool check_characters(struct report *report)
+bool yaml_check_characters(struct report *report)
 {
     struct report_place place = {1, 1, 1};
 
@@ -363,7 +363,7 @@ bool yaml_parse(struct yaml *yaml, const char *text, size_t size, struct report 
     if (size == 0) {
         return true;
     }
-    if (!check_characters(report)) {
+    if (!yaml_check_characters(report)) {
         return false;
     }
     yaml->is_broken = !read_all(&reader, text, size);

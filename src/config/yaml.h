@@ -37,5 +37,8 @@ struct yaml {
                               struct report *report);
 void yaml_done(struct yaml *yaml); /* wipes the texts and frees */
 
-/* "text", "a mapping", … for messages. */
+/* Whether the report's text is UTF-8 without control characters; else reports the first. */
+[[nodiscard]] bool yaml_check_characters(struct report *report);
+
+/* "a single value", "a mapping", … for messages. */
 [[nodiscard]] const char *yaml_kind_name(enum yaml_kind kind);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "config/config.h"
 #include "config/settings.h"
 
 static void rows_are_sorted_and_their_defaults_survive_a_round_trip(void **)
@@ -206,19 +207,6 @@ static void a_copy_is_independent(void **)
     settings_done(&two); /* twice does no harm */
 }
 
-static int document(void)
-{
-    puts(
-        "# Settings\n\n"
-        "One YAML file holds them, `reparto.yaml`. Made from the table in\n"
-        "`src/config/settings_table.c` by `./dev docs`; do not edit.\n\n"
-        "A time is a number with a unit (`us`, `ms`, `s`, `min`, `h`, `d`), a size one with `B`,\n"
-        "`kB`, `MB` or `GB`; a number alone is in the unit of its limits. *Reload*: HUP or RELOAD\n"
-        "takes the new value. *Restart*: it is told and waits for the next start.");
-    settings_document(stdout);
-    return 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -231,7 +219,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_copy_is_independent),
     };
     if (argc == 2 && strcmp(argv[1], "--document") == 0) {
-        return document();
+        config_document(stdout);
+        return 0;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 {
     packages_build="build-essential git meson ninja-build pkg-config libpq-dev libidn-dev libjansson-dev nettle-dev libfyaml-dev libssl-dev libsystemd-dev"
     packages_run="postgresql-15 postgresql-client-15 pgbadger"
-    packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev pmccabe shellcheck scdoc procps python3 python3-jsonschema graphviz fonts-dejavu-core"
+    packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev libpg-query-dev libprotobuf-c-dev pmccabe shellcheck scdoc procps python3 python3-jsonschema graphviz fonts-dejavu-core"
     packages_bench="pgbouncer openssl python3 postgresql-15 strace"
 }
 

@@ -199,7 +199,7 @@ static void read_octal(const char *at, const char *end, struct escape *escape)
 
 static void read_byte(const char *at, const char *end, struct escape *escape)
 {
-    static const char letters[] = "bfnrtv", bytes[] = "\b\f\n\r\t\v";
+    static const char letters[] = "bfnrt", bytes[] = "\b\f\n\r\t";
     const char *letter = memchr(letters, at[1], sizeof letters - 1);
 
     escape->next = at + 2;

@@ -145,7 +145,7 @@ static void strings_are_unescaped(void **)
         {"'a'\n'b' -- it's\n\t'c'", "abc", false},
         {"'a\\n'", "a\\n", false},
         {"'a\\n'", "a\n", true},
-        {"E'\\b\\f\\n\\r\\t\\q\\'\\\\'", "\b\f\n\r\tq'\\", false},
+        {"E'\\b\\f\\n\\r\\t\\v\\q\\'\\\\'", "\b\f\n\r\tvq'\\", false},
         {"e'\\101\\x4a\\x4Zz\\18'",
          "AJ\x04Zz\x01"
          "8",

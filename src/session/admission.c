@@ -6,7 +6,8 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+
+#include "config/address.h"
 
 enum { NAME_SIZE = 256, SUBJECT_SIZE = 4096, USER_ENTRY_SIZE = 16384 };
 
@@ -18,7 +19,6 @@ bool admission_has_tls(const struct greet_plan *plan, const struct stream *strea
 
 static struct hba_address address_of(const struct sockaddr *address)
 {
-    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff}; /* ::ffff:a.b.c.d */
     struct hba_address result = {.size = 4};
 
     if (address->sa_family == AF_INET) {
@@ -27,11 +27,9 @@ static struct hba_address address_of(const struct sockaddr *address)
         return result;
     }
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
-    const unsigned char *bytes = in6->sin6_addr.s6_addr;
-    bool is_mapped = memcmp(bytes, mapped, sizeof mapped) == 0;
-    result.size = is_mapped ? 4 : 16;
-    memcpy(result.bytes, is_mapped ? bytes + sizeof mapped : bytes, result.size);
-    return result;
+    result.size = sizeof result.bytes;
+    memcpy(result.bytes, &in6->sin6_addr, result.size);
+    return address_unmapped(&result);
 }
 
 /* "host "10.0.0.7", user "u", database "d", SSL encryption" */

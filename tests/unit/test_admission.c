@@ -1,6 +1,8 @@
 /* TLS, certificates, Unix users and rules: who gets in by what they are, and who is told what. */
 #include "check.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <pwd.h>
 
 #include "certificates.h"
@@ -415,6 +417,56 @@ static void a_request_stuffed_with_a_login_never_logs_in(void **)
     tls_release(server);
 }
 
+/* A client of OpenSSL's own, since ours always names the protocol. */
+static void shake_raw(struct guest *guest, const char *protocol)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    SSL *tls = SSL_new(context);
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    char bytes[8192];
+    int size;
+
+    SSL_set_bio(tls, in, out);
+    SSL_set_connect_state(tls);
+    if (protocol != NULL) {
+        SSL_set_alpn_protos(tls, (const unsigned char *)protocol, (unsigned)strlen(protocol));
+    }
+    do {
+        (void)SSL_do_handshake(tls);
+        size = BIO_read(out, bytes, sizeof bytes);
+        if (size > 0) {
+            guest_send(guest, bytes, (size_t)size);
+            if (buffer_size(&guest->in) > 0) {
+                BIO_write(in, buffer_bytes(&guest->in), (int)buffer_size(&guest->in));
+                buffer_consume(&guest->in, buffer_size(&guest->in));
+            }
+        }
+    } while (size > 0);
+    ERR_clear_error();
+    SSL_free(tls);
+    SSL_CTX_free(context);
+}
+
+static void direct_tls_must_name_the_protocol(void **)
+{
+    static const struct {
+        const char *protocol;
+        int state;
+    } cases[] = {
+        {NULL, GREET_GONE}, {"\x08http/1.1", GREET_GONE}, {"\x0apostgresql", GREET_PACKET}};
+    struct tls_context *server = context_make(true, "server", NULL);
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct guest guest;
+        guest_open(&guest, &(struct guest_rules){
+                               .auth_type = HBA_TRUST, .tls_mode = TLS_PREFER, .tls = server});
+        shake_raw(&guest, cases[i].protocol);
+        assert_int_equal(guest.greet->state, cases[i].state);
+        guest_close(&guest);
+    }
+    tls_release(server);
+}
+
 static void unverified_certificates_end_the_handshake(void **)
 {
     struct tls_context *server = context_make(true, "server", "ca");
@@ -444,6 +496,7 @@ int main(void)
         cmocka_unit_test(requests_inside_of_tls),
         cmocka_unit_test(plaintext_instead_of_a_handshake_closes),
         cmocka_unit_test(a_request_stuffed_with_a_login_never_logs_in),
+        cmocka_unit_test(direct_tls_must_name_the_protocol),
         cmocka_unit_test(unverified_certificates_end_the_handshake),
     };
 

@@ -36,6 +36,7 @@ static const struct packet packets[] = {
     {'1', V3 + 1, BODY("user\0u\0\0"), 0},
     {'2', V3 + 2, BODY("user\0u\0\0"), 0},
     {'9', V3 + 9999, BODY("user\0u\0_pq_.x\0y\0_pq_.z\0\0\0"), 0},
+    {'8', V3 + 3, BODY("user\0u\0\0"), 0},
     {'q', V3, BODY("user\0u\0_pq_.x\0y\0\0"), 0},
     {'A', 2 << 16, BODY("user\0u\0\0"), 0},
     {'B', 4 << 16, BODY("user\0u\0\0"), 0},
@@ -127,6 +128,7 @@ static const struct script scripts[] = {
     {"k", "", GREET_CLOSED, "08P01", "invalid length of cancel request: 257 bytes of key"},
     {"1", "R0", GREET_ACCEPTED, NULL, NULL}, /* as PostgreSQL 18 */
     {"2", "R0", GREET_ACCEPTED, NULL, NULL},
+    {"8", "v3.2 R0", GREET_ACCEPTED, NULL, NULL},
     {"9", "v3.2 _pq_.x _pq_.z R0", GREET_ACCEPTED, NULL, NULL},
     {"q", "v3.0 _pq_.x R0", GREET_ACCEPTED, NULL, NULL},
     {"B", "E0A000 " VERSION("4.0"), GREET_CLOSED, "0A000", VERSION("4.0")},

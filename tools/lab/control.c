@@ -41,7 +41,7 @@ static void drop_client(struct client *client)
             job->context = NULL; /* it goes on; nobody waits for its end */
         }
     }
-    loop_forget(supervisor->loop, client->fd);
+    lab_loop_forget(supervisor->loop, client->fd);
     close(client->fd);
     list_remove(&supervisor->clients, &client->link);
     text_done(&client->request);
@@ -66,7 +66,7 @@ static void answer(struct client *client, json_t *document)
     client->deadline = clock_now() + PATIENCE_S * CLOCK_SECOND;
     /* Replacing a watch cannot fail. */
     [[maybe_unused]] bool is_watched =
-        loop_watch(client->supervisor->loop, client->fd, POLLOUT, client_ready, client);
+        lab_loop_watch(client->supervisor->loop, client->fd, POLLOUT, client_ready, client);
     assert(is_watched);
 }
 
@@ -326,7 +326,7 @@ static void serve(struct client *client)
     client->state = CLIENT_WAITING;
     /* While it waits only its end is of interest, which poll() always tells. */
     [[maybe_unused]] bool is_watched =
-        loop_watch(client->supervisor->loop, client->fd, 0, client_ready, client);
+        lab_loop_watch(client->supervisor->loop, client->fd, 0, client_ready, client);
     assert(is_watched);
     if (!dispatch(&call, &err)) {
         answer(client, refusal(&err));
@@ -411,7 +411,8 @@ static void accept_client(void *context, int fd, short)
     if (is_trusted(client_fd) && supervisor->clients.count < CLIENTS_MAX) {
         client = calloc(1, sizeof *client);
     }
-    if (client == NULL || !loop_watch(supervisor->loop, client_fd, POLLIN, client_ready, client)) {
+    if (client == NULL ||
+        !lab_loop_watch(supervisor->loop, client_fd, POLLIN, client_ready, client)) {
         free(client);
         close(client_fd);
         return;
@@ -452,8 +453,9 @@ bool control_open(struct supervisor *supervisor, struct error *err)
         chmod(address.sun_path, 0600) != 0 || listen(supervisor->control_fd, 16) != 0) {
         return error_set(err, "58030", "cannot make %s: %s", address.sun_path, strerror(errno));
     }
-    if (!loop_watch(supervisor->loop, supervisor->control_fd, POLLIN, accept_client, supervisor) ||
-        loop_every(supervisor->loop, CLOCK_SECOND, drop_slow_clients, supervisor) < 0) {
+    if (!lab_loop_watch(supervisor->loop, supervisor->control_fd, POLLIN, accept_client,
+                        supervisor) ||
+        lab_loop_every(supervisor->loop, CLOCK_SECOND, drop_slow_clients, supervisor) < 0) {
         return error_set(err, "53000", "too many descriptors or timers");
     }
     return true;

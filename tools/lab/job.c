@@ -54,7 +54,7 @@ void job_begin(struct job *job, job_finish *finish, void *context)
     job->shard->job = job;
     list_push_last(&supervisor->jobs, &job->link);
     if (supervisor->job_timer < 0) {
-        supervisor->job_timer = loop_every(supervisor->loop, 10 * CLOCK_MS, tick, supervisor);
+        supervisor->job_timer = lab_loop_every(supervisor->loop, 10 * CLOCK_MS, tick, supervisor);
         assert(supervisor->job_timer >= 0);
     }
 }
@@ -76,7 +76,7 @@ static void drop_child(struct job *job)
         kill(-job->child, SIGKILL); /* its group: pg_basebackup has a child of its own */
     }
     if (job->pipe >= 0) {
-        loop_forget(job->supervisor->loop, job->pipe);
+        lab_loop_forget(job->supervisor->loop, job->pipe);
         close(job->pipe);
         job->pipe = -1;
     }
@@ -96,7 +96,7 @@ static void end_job(struct job *job, const struct error *err)
     text_done(&job->told);
     free(job);
     if (list_is_empty(&supervisor->jobs)) {
-        loop_cancel(supervisor->loop, supervisor->job_timer);
+        lab_loop_cancel(supervisor->loop, supervisor->job_timer);
         supervisor->job_timer = -1;
     }
 }
@@ -244,7 +244,7 @@ static void read_output(void *context, int fd, short)
         text_append_bytes(&job->output, bytes, (size_t)size);
         return;
     }
-    loop_forget(job->supervisor->loop, fd);
+    lab_loop_forget(job->supervisor->loop, fd);
     close(fd);
     job->pipe = -1;
 }
@@ -270,7 +270,7 @@ static enum step_result start_work(struct job *job, work_run *run, struct node *
     }
     job->child = pid;
     job->pipe = ends[0];
-    if (!loop_watch(job->supervisor->loop, ends[0], POLLIN, read_output, job)) {
+    if (!lab_loop_watch(job->supervisor->loop, ends[0], POLLIN, read_output, job)) {
         error_set(err, "53000", "too many descriptors");
         return STEP_FAILED;
     }

@@ -18,8 +18,8 @@ struct monitored {
 };
 
 struct monitor {
-    struct loop *loop;   /* borrowed */
-    struct watch *watch; /* owned */
+    struct lab_loop *loop; /* borrowed */
+    struct watch *watch;   /* owned */
     int timer;
     size_t count;
     struct monitored nodes[];
@@ -33,11 +33,11 @@ static void follow_fd(struct monitored *node, struct lag *lag)
     int fd = lag_fd(lag, node->node);
 
     if (node->fd >= 0 && node->fd != fd) {
-        loop_forget(node->monitor->loop, node->fd);
+        lab_loop_forget(node->monitor->loop, node->fd);
     }
     node->fd = fd;
     if (fd >= 0 &&
-        !loop_watch(node->monitor->loop, fd, lag_events(lag, node->node), node_ready, node)) {
+        !lab_loop_watch(node->monitor->loop, fd, lag_events(lag, node->node), node_ready, node)) {
         node->fd = -1; /* too many: the timer alone drives this node, more slowly */
     }
 }
@@ -95,7 +95,7 @@ static bool start(struct monitor *monitor, struct supervisor *supervisor, struct
             return false;
         }
     }
-    monitor->timer = loop_every(supervisor->loop, tick_interval, tick, monitor);
+    monitor->timer = lab_loop_every(supervisor->loop, tick_interval, tick, monitor);
     return monitor->timer >= 0 || error_set(err, "53000", "too many timers");
 }
 
@@ -125,10 +125,10 @@ void monitor_stop(struct monitor *monitor)
     if (monitor == NULL) {
         return;
     }
-    loop_cancel(monitor->loop, monitor->timer);
+    lab_loop_cancel(monitor->loop, monitor->timer);
     for (size_t i = 0; i < monitor->count; i++) {
         if (monitor->nodes[i].fd >= 0) {
-            loop_forget(monitor->loop, monitor->nodes[i].fd);
+            lab_loop_forget(monitor->loop, monitor->nodes[i].fd);
         }
     }
     watch_destroy(monitor->watch);

@@ -341,7 +341,7 @@ static void become_ready(struct supervisor *supervisor)
         log_note(supervisor, LOG_WARN, "monitor_failed", err.message);
     }
     supervisor_tell(supervisor, json_pack("{s:s}", "event", "ready"));
-    loop_forget(supervisor->loop, supervisor->events_fd);
+    lab_loop_forget(supervisor->loop, supervisor->events_fd);
     close(supervisor->events_fd);
     supervisor->events_fd = -1;
 }
@@ -470,8 +470,9 @@ static bool watch_signals(struct supervisor *supervisor, struct error *err)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     supervisor->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (supervisor->signal_fd < 0 ||
-        !loop_watch(supervisor->loop, supervisor->signal_fd, POLLIN, signal_ready, supervisor) ||
-        !loop_watch(supervisor->loop, supervisor->events_fd, 0, starter_gone, supervisor)) {
+        !lab_loop_watch(supervisor->loop, supervisor->signal_fd, POLLIN, signal_ready,
+                        supervisor) ||
+        !lab_loop_watch(supervisor->loop, supervisor->events_fd, 0, starter_gone, supervisor)) {
         return error_set(err, "53000", "cannot wait for signals: %s", strerror(errno));
     }
     return true;
@@ -530,7 +531,7 @@ static void end_tick(void *context)
     struct ending *ending = context;
 
     if (is_all_gone(ending->supervisor, clock_now() > ending->deadline)) {
-        loop_stop(ending->supervisor->loop);
+        lab_loop_stop(ending->supervisor->loop);
     }
 }
 
@@ -549,7 +550,7 @@ void supervisor_end(struct supervisor *supervisor)
     jobs_abort(supervisor);
     ending = malloc(sizeof *ending);
     if (ending == NULL) {
-        loop_stop(supervisor->loop); /* the guardian kills all then */
+        lab_loop_stop(supervisor->loop); /* the guardian kills all then */
         return;
     }
     *ending = (struct ending){supervisor, clock_now() + (is_kept ? 15 : 3) * CLOCK_SECOND};
@@ -560,8 +561,8 @@ void supervisor_end(struct supervisor *supervisor)
             stop_node(node, is_kept);
         }
     }
-    if (loop_every(supervisor->loop, 10 * CLOCK_MS, end_tick, ending) < 0) {
-        loop_stop(supervisor->loop);
+    if (lab_loop_every(supervisor->loop, 10 * CLOCK_MS, end_tick, ending) < 0) {
+        lab_loop_stop(supervisor->loop);
     }
 }
 
@@ -636,7 +637,7 @@ int supervisor_run(const struct supervisor_start *begin)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     list_init(&supervisor.jobs);
     list_init(&supervisor.clients);
-    supervisor.loop = loop_create();
+    supervisor.loop = lab_loop_create();
     if (supervisor.loop == NULL) {
         error_set(&err, "53200", "out of memory");
         supervisor_tell_failure(supervisor.events_fd, &err);
@@ -645,7 +646,7 @@ int supervisor_run(const struct supervisor_start *begin)
     if (!start(&supervisor, &err)) {
         fail_start(&supervisor, &err);
     }
-    loop_run(supervisor.loop);
+    lab_loop_run(supervisor.loop);
     control_close(&supervisor);
     process_kill_children(); /* relays */
     if (getppid() != supervisor.guardian && !begin->options->is_kept) {

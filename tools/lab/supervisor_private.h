@@ -17,9 +17,9 @@
 #include "base/log.h"
 #include "base/machine.h"
 #include "base/text.h"
+#include "lab/lab_loop.h"
 #include "lab/lab_state.h"
 #include "lab/launch.h"
-#include "lab/loop.h"
 #include "lab/process.h"
 
 enum { NAME_SIZE = 32, FILE_SIZE = LAB_PATH_SIZE + 64, PASSWORD_SIZE = 40 };
@@ -71,7 +71,7 @@ struct shard {
 
 struct supervisor {
     const struct lab_options *options; /* borrowed */
-    struct loop *loop;                 /* owned */
+    struct lab_loop *loop;             /* owned */
     struct log log;
     char version[64];        /* "PostgreSQL 15.18" */
     char bin[LAB_PATH_SIZE]; /* directory of its programs */

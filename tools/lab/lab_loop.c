@@ -1,4 +1,4 @@
-#include "lab/loop.h"
+#include "lab/lab_loop.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -8,17 +8,17 @@
 #include "base/clock.h"
 
 struct watch {
-    loop_ready *ready;
+    lab_loop_ready *ready;
     void *context;
 };
 
 struct timer {
     int64_t interval, next; /* interval 0: the place is free */
-    loop_tick *tick;
+    lab_loop_tick *tick;
     void *context;
 };
 
-struct loop {
+struct lab_loop {
     struct pollfd fds[LOOP_FDS_MAX];
     struct watch watches[LOOP_FDS_MAX]; /* of the descriptor at the same index */
     nfds_t count;
@@ -26,17 +26,17 @@ struct loop {
     bool is_stopping;
 };
 
-struct loop *loop_create(void)
+struct lab_loop *lab_loop_create(void)
 {
-    return calloc(1, sizeof(struct loop));
+    return calloc(1, sizeof(struct lab_loop));
 }
 
-void loop_destroy(struct loop *loop)
+void lab_loop_destroy(struct lab_loop *loop)
 {
     free(loop);
 }
 
-static bool find(const struct loop *loop, int fd, nfds_t *at)
+static bool find(const struct lab_loop *loop, int fd, nfds_t *at)
 {
     for (nfds_t i = 0; i < loop->count; i++) {
         if (loop->fds[i].fd == fd) {
@@ -47,7 +47,8 @@ static bool find(const struct loop *loop, int fd, nfds_t *at)
     return false;
 }
 
-bool loop_watch(struct loop *loop, int fd, short events, loop_ready *ready, void *context)
+bool lab_loop_watch(struct lab_loop *loop, int fd, short events, lab_loop_ready *ready,
+                    void *context)
 {
     nfds_t at;
 
@@ -64,7 +65,7 @@ bool loop_watch(struct loop *loop, int fd, short events, loop_ready *ready, void
     return true;
 }
 
-void loop_forget(struct loop *loop, int fd)
+void lab_loop_forget(struct lab_loop *loop, int fd)
 {
     nfds_t at;
 
@@ -75,7 +76,7 @@ void loop_forget(struct loop *loop, int fd)
     }
 }
 
-int loop_every(struct loop *loop, int64_t interval, loop_tick *tick, void *context)
+int lab_loop_every(struct lab_loop *loop, int64_t interval, lab_loop_tick *tick, void *context)
 {
     assert(interval > 0);
     for (int i = 0; i < LOOP_TIMERS_MAX; i++) {
@@ -87,7 +88,7 @@ int loop_every(struct loop *loop, int64_t interval, loop_tick *tick, void *conte
     return -1;
 }
 
-void loop_cancel(struct loop *loop, int timer)
+void lab_loop_cancel(struct lab_loop *loop, int timer)
 {
     if (timer >= 0) {
         assert(timer < LOOP_TIMERS_MAX);
@@ -95,12 +96,12 @@ void loop_cancel(struct loop *loop, int timer)
     }
 }
 
-void loop_stop(struct loop *loop)
+void lab_loop_stop(struct lab_loop *loop)
 {
     loop->is_stopping = true;
 }
 
-static int timeout_of(const struct loop *loop)
+static int timeout_of(const struct lab_loop *loop)
 {
     int64_t now = clock_now(), next = INT64_MAX;
 
@@ -112,7 +113,7 @@ static int timeout_of(const struct loop *loop)
     return next == INT64_MAX ? -1 : clock_poll_timeout(next, now);
 }
 
-static void run_timers(struct loop *loop)
+static void run_timers(struct lab_loop *loop)
 {
     int64_t now = clock_now();
 
@@ -126,7 +127,7 @@ static void run_timers(struct loop *loop)
 }
 
 /* A callback may reorder the table, so each ready descriptor is looked up again. */
-static void run_ready(struct loop *loop, int ready_count)
+static void run_ready(struct lab_loop *loop, int ready_count)
 {
     struct pollfd ready[LOOP_FDS_MAX];
     int count = 0;
@@ -145,7 +146,7 @@ static void run_ready(struct loop *loop, int ready_count)
     }
 }
 
-void loop_run(struct loop *loop)
+void lab_loop_run(struct lab_loop *loop)
 {
     while (!loop->is_stopping) {
         int count = poll(loop->fds, loop->count, timeout_of(loop));

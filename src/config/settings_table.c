@@ -211,7 +211,7 @@ const struct setting settings_table[] = {
      "Directory of the Unix socket `.s.PGSQL.PORT`; empty: none."},
     {INTEGER(unix_socket_mode), "0777", 0, 0777, "octal", NULL, GROUP_CLIENTS, RELOAD_RESTART,
      "Permissions of the Unix socket."},
-    {INTEGER(workers), "1", 0, 256, "threads", NULL, GROUP_OPERATION, RELOAD_RESTART,
+    {INTEGER(workers), "1", 0, 64, "threads", NULL, GROUP_OPERATION, RELOAD_RESTART,
      "Threads that relay; 0: as many as CPUs."},
 };
 /* clang-format on */

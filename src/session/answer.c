@@ -1,0 +1,539 @@
+#include "session/answer.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/server.h"
+#include "session/link.h"
+#include "session/names.h"
+#include "session/track.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+#include "wire/notice.h"
+
+enum verdict { PASS, DROP, BROKEN };
+
+/* ---- what was answered ---- */
+
+static void release_object(struct session *session, struct expected *entry, bool is_good)
+{
+    switch ((enum expected_kind)entry->kind) {
+    case EXPECTED_QUERY:
+    case EXPECTED_EXECUTE: facts_release(entry->object); break;
+    case EXPECTED_PARSE:
+    case EXPECTED_BIND:
+    case EXPECTED_DESCRIBE:
+    case EXPECTED_CLOSE: names_answered(session, entry, is_good); break;
+    case EXPECTED_CALL:
+    case EXPECTED_SYNC:
+    case EXPECTED_COPY_END: break;
+    }
+    entry->object = NULL;
+}
+
+static void pop(struct session *session, bool is_good)
+{
+    struct expected_queue *queue = &session->server->expected;
+    release_object(session, expected_first(queue), is_good);
+    expected_pop(queue);
+}
+
+void answer_forget(struct session *session)
+{
+    struct expected_queue *queue = &session->server->expected;
+    for (uint32_t i = queue->count; i > 0; i--) { /* the last first: names go back step by step */
+        release_object(session, expected_at(queue, i - 1), false);
+    }
+    queue->count = 0;
+}
+
+/* An answer to one message of the extended protocol. */
+static enum verdict one(struct session *session, enum expected_kind kind)
+{
+    struct expected *first = expected_first(&session->server->expected);
+
+    if (first == NULL || first->kind != kind) {
+        return BROKEN;
+    }
+    enum verdict verdict = first->is_hidden ? DROP : PASS;
+    pop(session, true);
+    return verdict;
+}
+
+/* RowDescription and NoData answer a Describe; within a query they are just passed. */
+static enum verdict described(struct session *session)
+{
+    struct expected *first = expected_first(&session->server->expected);
+
+    if (first == NULL) {
+        return BROKEN;
+    }
+    if (first->kind == EXPECTED_DESCRIBE) {
+        return one(session, EXPECTED_DESCRIBE);
+    }
+    return first->is_hidden ? DROP : PASS;
+}
+
+/* After the data of a COPY the server reads on behind the client's end of it: what was sent before
+ * that and would have been a Sync counted for nothing. */
+static void end_copy(struct session *session)
+{
+    struct expected_queue *queue = &session->server->expected;
+
+    for (uint32_t i = 0; i < queue->count; i++) {
+        enum expected_kind kind = (enum expected_kind)expected_at(queue, i)->kind;
+        if (kind == EXPECTED_COPY_END) {
+            expected_remove(queue, i);
+            return;
+        }
+        if (kind == EXPECTED_QUERY || kind == EXPECTED_CALL) {
+            return;
+        }
+    }
+}
+
+static enum verdict completed(struct session *session, const char *body, size_t size)
+{
+    struct expected *first = expected_first(&session->server->expected);
+    const char *tag = size > 0 && body[size - 1] == '\0' ? body : "";
+
+    if (first == NULL || (first->kind != EXPECTED_QUERY && first->kind != EXPECTED_EXECUTE)) {
+        return BROKEN;
+    }
+    if (first->is_hidden) {
+        if (first->kind == EXPECTED_EXECUTE) {
+            pop(session, true);
+        }
+        return DROP;
+    }
+    const struct facts *facts = first->object;
+    if (session->pool->mode != POOL_SESSION) {
+        if (facts != NULL) {
+            track_done(session, facts, first->part, tag);
+            names_done(session, facts, first->part);
+        } else {
+            track_tag(session, tag);
+        }
+    }
+    if (first->kind == EXPECTED_QUERY) {
+        first->part++;
+        bool was_copying = first->is_copy_in;
+        first->is_copy_in = false;
+        if (was_copying) {
+            for (uint32_t i = 1; i < session->server->expected.count; i++) {
+                if (expected_at(&session->server->expected, i)->kind == EXPECTED_COPY_END) {
+                    expected_remove(&session->server->expected, i);
+                    break;
+                }
+            }
+        }
+        return PASS;
+    }
+    bool was_copying = first->is_copy_in;
+    pop(session, true);
+    if (was_copying) {
+        end_copy(session);
+    }
+    return PASS;
+}
+
+static enum verdict emptied(struct session *session)
+{
+    struct expected *first = expected_first(&session->server->expected);
+
+    if (first == NULL || (first->kind != EXPECTED_QUERY && first->kind != EXPECTED_EXECUTE)) {
+        return BROKEN;
+    }
+    enum verdict verdict = first->is_hidden ? DROP : PASS;
+    if (first->kind == EXPECTED_EXECUTE) {
+        pop(session, true);
+    }
+    return verdict;
+}
+
+/* The server wants the client's data: Syncs that were sent before it knew are read as nothing. */
+static enum verdict asks_for_data(struct session *session)
+{
+    struct expected_queue *queue = &session->server->expected;
+    struct expected *first = expected_first(queue);
+
+    if (first == NULL || first->is_hidden ||
+        (first->kind != EXPECTED_QUERY && first->kind != EXPECTED_EXECUTE)) {
+        return BROKEN;
+    }
+    first->is_copy_in = true;
+    for (uint32_t i = 1; i < queue->count;) {
+        enum expected_kind kind = (enum expected_kind)expected_at(queue, i)->kind;
+        if (kind == EXPECTED_COPY_END) {
+            break;
+        }
+        if (kind == EXPECTED_SYNC) {
+            expected_remove(queue, i);
+            continue;
+        }
+        i++;
+    }
+    return PASS;
+}
+
+/* ---- errors ---- */
+
+/* All up to the Sync is skipped by the server. */
+static bool skip_to_sync(struct session *session)
+{
+    struct expected_queue *queue = &session->server->expected;
+    uint32_t count = 0;
+    bool is_seen = false;
+
+    while (count < queue->count && expected_at(queue, count)->kind != EXPECTED_SYNC) {
+        is_seen = is_seen || !expected_at(queue, count)->is_hidden;
+        count++;
+    }
+    is_seen = is_seen || (count < queue->count && !expected_at(queue, count)->is_hidden);
+    for (uint32_t i = count; i > 0; i--) {
+        release_object(session, expected_at(queue, i - 1), false);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        expected_pop(queue);
+    }
+    return is_seen || count == queue->count;
+}
+
+/* Our names for statements become the client's. */
+static bool translate_error(struct session *session, const char *body, size_t size)
+{
+    const char *found = memmem(body, size, "reparto_", 8);
+    char name[STATEMENT_NAME_SIZE];
+
+    if (found == NULL) {
+        return false;
+    }
+    size_t length = strspn(found, "abcdefghijklmnopqrstuvwxyz_0123456789");
+    if (length >= sizeof name || found + length >= body + size) {
+        return false;
+    }
+    memcpy(name, found, length);
+    name[length] = '\0';
+    const char *theirs = names_of_client(session, name);
+    return theirs != NULL &&
+           notice_write_replaced(stream_out(&session->stream), 'E', body, size, name, theirs);
+}
+
+static enum verdict failed(struct session *session, const char *body, size_t size)
+{
+    struct server *server = session->server;
+    struct expected *first = expected_first(&server->expected);
+    struct notice notice;
+
+    if (!notice_read(body, size, &notice) || notice.severity == NULL || notice.sqlstate == NULL) {
+        return BROKEN;
+    }
+    if (strcmp(notice.severity, "ERROR") !=
+        0) { /* FATAL, PANIC: the end of the connection follows */
+        struct error error = {0};
+        error_set(&error, notice.sqlstate, "%s", notice.message == NULL ? "?" : notice.message);
+        session->lost = error;
+        server->doom = "it ended the connection";
+        server->is_doomed = true;
+        return DROP;
+    }
+    session->pool->stats.errors++;
+    session->had_error = true;
+    if (session->state == SESSION_APPLYING) {
+        error_set(&session->lost, notice.sqlstate, "%s", notice.message);
+        server->doom = "its settings were refused";
+        return DROP;
+    }
+    if (first == NULL) {
+        return PASS;
+    }
+    if (first->kind == EXPECTED_QUERY || first->kind == EXPECTED_CALL) {
+        if (first->is_hidden) {
+            return DROP;
+        }
+        if (first->is_copy_in) {
+            first->is_copy_in = false;
+            for (uint32_t i = 1; i < server->expected.count; i++) {
+                if (expected_at(&server->expected, i)->kind == EXPECTED_COPY_END) {
+                    expected_remove(&server->expected, i);
+                    break;
+                }
+            }
+        }
+    } else {
+        names_error(session, first, notice.sqlstate);
+        if (!skip_to_sync(session)) {
+            return DROP;
+        }
+    }
+    return translate_error(session, body, size) ? DROP : PASS;
+}
+
+/* ---- the rest ---- */
+
+static enum verdict reported(struct session *session, const char *body, size_t size)
+{
+    struct server *server = session->server;
+    struct message_reader reader;
+
+    message_read_begin(&reader, body, size);
+    const char *name = message_read_string(&reader);
+    const char *value = message_read_string(&reader);
+    if (!message_read_end(&reader) || strlen(name) > VARIABLE_NAME_MAX ||
+        !variables_put(session->hall->backend.variables, &server->parameters, name, value)) {
+        return BROKEN;
+    }
+    if (session->state == SESSION_APPLYING || session->state == SESSION_WELCOMING) {
+        return DROP; /* told when all of it is known */
+    }
+    variables_release(session->told);
+    session->told = variables_share(server->parameters);
+    return PASS;
+}
+
+static void note_query(struct session *session)
+{
+    int64_t took = loop_now(session->hall->backend.loop) - session->asked_at;
+    session->pool->stats.query_us += (uint64_t)(took / 1000);
+    histogram_record(&session->pool->query_histogram, took / 1000);
+}
+
+static enum verdict ready(struct session *session, const char *body, size_t size)
+{
+    struct server *server = session->server;
+    struct expected *first = expected_first(&server->expected);
+
+    if (size != 1 || (body[0] != 'I' && body[0] != 'T' && body[0] != 'E')) {
+        return BROKEN;
+    }
+    if (first == NULL) { /* a Sync that the server did take, after a COPY that failed */
+        server->status = body[0];
+        return PASS;
+    }
+    if (first->kind != EXPECTED_QUERY && first->kind != EXPECTED_SYNC &&
+        first->kind != EXPECTED_CALL) {
+        return BROKEN;
+    }
+    server->status = body[0];
+    bool is_hidden = first->is_hidden;
+    pop(session, true);
+    if (is_hidden) {
+        return DROP;
+    }
+    note_query(session);
+    if (server->status == 'I') {
+        session->transactions++;
+        session->pool->stats.transactions++;
+        track_end(session);
+        if (session->portals != NULL || session->portal_facts != NULL) {
+            names_end(session);
+        }
+    }
+    return PASS;
+}
+
+/* One message of which header and body are there. */
+static enum verdict judge(struct session *session, char type, const char *body, size_t size)
+{
+    switch (type) {
+    case 'Z': return ready(session, body, size);
+    case 'C': return completed(session, body, size);
+    case 'I':
+    case 's': return emptied(session);
+    case '1': return one(session, EXPECTED_PARSE);
+    case '2': return one(session, EXPECTED_BIND);
+    case '3': return one(session, EXPECTED_CLOSE);
+    case 'E': return failed(session, body, size);
+    case 'S': return reported(session, body, size);
+    case 'G':
+    case 'W': return asks_for_data(session);
+    default: { /* lint: not an enum */
+        struct expected *first = expected_first(&session->server->expected);
+        return first != NULL && first->is_hidden && type != 'N' && type != 'A' ? DROP : PASS;
+    }
+    }
+}
+
+/* Those of which the header says all that matters: passed as they come. */
+static enum verdict judge_header(struct session *session, char type)
+{
+    struct expected *first = expected_first(&session->server->expected);
+
+    if (type == 'T' || type == 'n') {
+        return described(session);
+    }
+    return first != NULL && first->is_hidden && type != 'N' && type != 'A' ? DROP : PASS;
+}
+
+static bool is_streamed(char type)
+{
+    return type == 'D' || type == 'd' || type == 'T' || type == 'V' || type == 't' || type == 'n' ||
+           type == 'N' || type == 'A';
+}
+
+/* What bytes[from..to) is for the client. */
+static bool deliver(struct session *session, const char *bytes, size_t from, size_t to)
+{
+    session->pool->stats.bytes_sent += to - from;
+    return from == to || stream_write(&session->stream, bytes + from, to - from);
+}
+
+static void break_up(struct session *session, const char *what, char type)
+{
+    struct error error = {0};
+    error_set(&error, "08P01", "the server sent a message of type 0x%02x %s", (unsigned char)type,
+              what);
+    link_lost(session, &error);
+}
+
+/* Handles bytes[0..size); returns how many are done with, or -1: the session has lost its server or
+ * ended. */
+static ssize_t feed(struct session *session, const char *bytes, size_t size)
+{
+    struct server *server = session->server;
+    size_t at = 0, from = 0;
+
+    while (at < size) {
+        if (server->pass > 0) {
+            size_t part = size - at < server->pass ? size - at : server->pass;
+            if (server->is_pass_hidden) {
+                (void)deliver(session, bytes, from, at);
+                from = at + part;
+            }
+            server->pass -= part;
+            at += part;
+            continue;
+        }
+        struct frame frame;
+        struct error error = {0};
+        enum frame_result result = frame_read(bytes + at, size - at, &frame, &error);
+        if (result == FRAME_NEED_MORE) {
+            break;
+        }
+        size_t total = FRAME_HEADER_SIZE + frame.body_size,
+               has = size - at < total ? size - at : total;
+        bool streamed = is_streamed(frame.type);
+        if (result == FRAME_BAD || (!streamed && total > BACKEND_KEEP_MAX)) {
+            break_up(session, "that can't be right", frame.type);
+            return -1;
+        }
+        if (!streamed && has < total) {
+            break;
+        }
+        /* what judge() writes to the client comes behind what was passed */
+        if (frame.type == 'E' && !deliver(session, bytes, from, at)) {
+            from = at;
+        } else if (frame.type == 'E') {
+            from = at;
+        }
+        enum verdict verdict =
+            streamed ? judge_header(session, frame.type)
+                     : judge(session, frame.type, bytes + at + FRAME_HEADER_SIZE, frame.body_size);
+        if (verdict == BROKEN) {
+            (void)deliver(session, bytes, from, at);
+            break_up(session, "out of turn", frame.type);
+            return -1;
+        }
+        if (verdict == DROP) {
+            (void)deliver(session, bytes, from, at);
+            from = at + has;
+        }
+        server->pass = total - has;
+        server->is_pass_hidden = verdict == DROP;
+        at += has;
+    }
+    (void)deliver(session, bytes, from, at);
+    return (ssize_t)at;
+}
+
+/* What is to be done now that all that came was handled. */
+static void settle(struct session *session)
+{
+    struct server *server = session->server;
+
+    if (session->state == SESSION_APPLYING) {
+        if (server->expected.count > 0) {
+            return;
+        }
+        if (server->doom != NULL) {
+            struct error error = session->lost;
+            session->lost = (struct error){0};
+            link_apply_failed(session, &error);
+            return;
+        }
+        link_applied(session);
+        return;
+    }
+    if (session->reapplies && server->expected.count == 0 && server->status != 'E') {
+        link_reapply(session);
+        return;
+    }
+    if (link_is_over(session)) {
+        stream_flush(&session->stream);
+        link_end(session);
+        return;
+    }
+    stream_flush(&session->stream);
+}
+
+static void lose(struct session *session)
+{
+    struct server *server = session->server;
+    struct error error = session->lost;
+
+    if (!error_is_set(&error)) {
+        error_set(&error, "08006", "the server closed the connection: %s",
+                  stream_error(&server->stream));
+    }
+    session->lost = (struct error){0};
+    link_lost(session, &error);
+}
+
+void answer_on_event(void *user)
+{
+    struct session *session = user;
+    struct server *server = session->server;
+    char *scratch = session->hall->backend.scratch;
+    size_t limit = (size_t)session->hall->backend.config->settings.buffer_limit;
+
+    for (;;) {
+        if (stream_pending(&session->stream) > limit) {
+            stream_flush(&session->stream);
+        }
+        if (stream_pending(&session->stream) > limit) {
+            session->is_paused = true; /* the client's next event goes on here */
+            return;
+        }
+        session->is_paused = false;
+        size_t kept = buffer_size(&server->in);
+        if (kept > 0) {
+            memcpy(scratch, buffer_bytes(&server->in), kept);
+            buffer_consume(&server->in, kept);
+        }
+        ssize_t count = stream_read(&server->stream, scratch + kept, BACKEND_READ_SIZE);
+        size_t size = kept + (count > 0 ? (size_t)count : 0);
+        ssize_t done = size == 0 ? 0 : feed(session, scratch, size);
+        if (done < 0) {
+            return;
+        }
+        if (size > (size_t)done &&
+            !buffer_append(&server->in, scratch + done, size - (size_t)done)) {
+            count = -1;
+        }
+        if (count < 0) {
+            lose(session);
+            return;
+        }
+        if (count == 0 || !server->stream.may_read) {
+            break;
+        }
+    }
+    if (buffer_size(&session->server->stream.out) > 0) {
+        stream_flush(&server->stream);
+    }
+    settle(session);
+    if (session->server == server) {
+        session_go_on(session);
+    }
+}

@@ -1,0 +1,379 @@
+#include "session/track.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql/lexer.h"
+
+enum { SAVEPOINT_MAX = 64 };
+
+struct savepoint {
+    struct savepoint *below;    /* owned; the one that was set before; NULL: none */
+    struct variables *settings; /* a share */
+    unsigned depth;
+    char name[64];
+};
+
+/* ---- facts ---- */
+
+static bool is_standard(const struct session *session)
+{
+    const char *value = variables_get(session->told, "standard_conforming_strings");
+    return value == NULL || strcmp(value, "off") != 0;
+}
+
+bool facts_read(const struct session *session, const char *sql, size_t size, struct facts **facts)
+{
+    struct effects effects;
+
+    *facts = NULL;
+    effects_read(sql, size, is_standard(session), &effects);
+    if (effects.count == 0 && !effects.is_ddl) {
+        return true;
+    }
+    size_t unused = sizeof effects.list[0] * (EFFECT_MAX - effects.count);
+    struct facts *made = calloc(1, sizeof *made - unused + size + 1);
+    if (made == NULL) {
+        return false;
+    }
+    made->share_count = 1;
+    made->sql_size = size;
+    memcpy(&made->effects, &effects, sizeof effects - unused);
+    made->sql = (char *)made + sizeof *made - unused;
+    memcpy(made->sql, sql, size);
+    *facts = made;
+    return true;
+}
+
+struct facts *facts_share(struct facts *facts)
+{
+    if (facts != NULL) {
+        facts->share_count++;
+    }
+    return facts;
+}
+
+void facts_release(void *pointer)
+{
+    struct facts *facts = pointer;
+    if (facts != NULL && --facts->share_count == 0) {
+        if (facts->attached != NULL) {
+            facts->free_attached(facts->attached);
+        }
+        free(facts);
+    }
+}
+
+bool facts_have(const struct facts *facts, enum effect_kind kind)
+{
+    for (unsigned i = 0; facts != NULL && i < facts->effects.count; i++) {
+        if (facts->effects.list[i].kind == kind) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void facts_name(const struct facts *facts, const struct effect *effect, char name[64])
+{
+    struct lexer lexer;
+
+    static_assert(TOKEN_NAME_SIZE == 64);
+    name[0] = '\0';
+    lexer_begin(&lexer, facts->sql + effect->name.offset, effect->name.size, true);
+    struct token token = lexer_next(&lexer);
+    if (!token_name(&token, name)) {
+        name[0] = '\0';
+    }
+}
+
+/* ---- savepoints ---- */
+
+static void drop_savepoint(struct session *session)
+{
+    struct savepoint *top = session->savepoints;
+    session->savepoints = top->below;
+    variables_release(top->settings);
+    free(top);
+}
+
+static void drop_savepoints(struct session *session)
+{
+    while (session->savepoints != NULL) {
+        drop_savepoint(session);
+    }
+}
+
+static void set_savepoint(struct session *session, const char *name)
+{
+    unsigned depth = session->savepoints == NULL ? 0 : session->savepoints->depth;
+    struct savepoint *savepoint = depth < SAVEPOINT_MAX ? calloc(1, sizeof *savepoint) : NULL;
+
+    if (savepoint == NULL) {
+        session->pins |= PIN_SETTINGS; /* we'd not know what a ROLLBACK TO brings back */
+        return;
+    }
+    savepoint->below = session->savepoints;
+    savepoint->depth = depth + 1;
+    savepoint->settings = variables_share(session->settings);
+    snprintf(savepoint->name, sizeof savepoint->name, "%s", name);
+    session->savepoints = savepoint;
+}
+
+static bool has_savepoint(const struct session *session, const char *name)
+{
+    for (struct savepoint *at = session->savepoints; at != NULL; at = at->below) {
+        if (strcmp(at->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void keep(struct variables **to, struct variables *from)
+{
+    struct variables *old = *to;
+    *to = variables_share(from);
+    variables_release(old);
+}
+
+static void roll_back_to(struct session *session, const char *name)
+{
+    while (has_savepoint(session, name)) {
+        if (strcmp(session->savepoints->name, name) == 0) {
+            keep(&session->settings, session->savepoints->settings);
+            return; /* the savepoint itself stays */
+        }
+        drop_savepoint(session);
+    }
+}
+
+static void release_savepoint(struct session *session, const char *name)
+{
+    while (has_savepoint(session, name)) {
+        bool is_it = strcmp(session->savepoints->name, name) == 0;
+        drop_savepoint(session);
+        if (is_it) {
+            return;
+        }
+    }
+}
+
+/* ---- settings ---- */
+
+static void put(struct session *session, const char *name, const char *value)
+{
+    struct variables_table *table = session->hall->backend.variables;
+    if (strlen(name) > VARIABLE_NAME_MAX ||
+        !variables_put(table, &session->settings, name, value)) {
+        session->pins |= PIN_SETTINGS;
+    }
+}
+
+static void set(struct session *session, const struct facts *facts, const struct effect *effect)
+{
+    char value[1024];
+
+    if (effect->value.size >= sizeof value) {
+        session->pins |= PIN_SETTINGS;
+        return;
+    }
+    memcpy(value, facts->sql + effect->value.offset, effect->value.size);
+    value[effect->value.size] = '\0';
+    put(session, effect->setting, value);
+    if (strcmp(effect->setting, "session_authorization") == 0) {
+        put(session, "role", NULL);
+    }
+}
+
+static void reset(struct session *session, const char *name)
+{
+    const char *initial = variables_get(session->initial, name);
+    put(session, name, initial);
+    session->reapplies = session->reapplies || initial != NULL;
+    if (strcmp(name, "session_authorization") == 0) {
+        put(session, "role", NULL);
+    }
+}
+
+/* RESET ALL leaves the role and the session's user; DISCARD ALL does not. */
+static void reset_all(struct session *session, bool with_role)
+{
+    char role[1024] = "", user[1024] = "";
+    const char *value = variables_get(session->settings, "role");
+    snprintf(role, sizeof role, "%s", value == NULL || with_role ? "" : value);
+    value = variables_get(session->settings, "session_authorization");
+    snprintf(user, sizeof user, "%s", value == NULL || with_role ? "" : value);
+    keep(&session->settings, session->initial);
+    if (user[0] != '\0') {
+        put(session, "session_authorization", user);
+    }
+    if (role[0] != '\0') {
+        put(session, "role", role);
+    }
+    session->reapplies = session->reapplies || session->initial != NULL;
+}
+
+/* ---- what happened ---- */
+
+/* What stays even if the statement fails, or can't be known when it has run. */
+static unsigned pin_of(enum effect_kind kind)
+{
+    return kind == EFFECT_ADVISORY_LOCK      ? PIN_LOCK
+           : kind == EFFECT_LOAD             ? PIN_LIBRARY
+           : kind == EFFECT_UNKNOWN          ? PIN_UNKNOWN
+           : kind == EFFECT_SETTINGS_UNKNOWN ? PIN_SETTINGS
+                                             : 0;
+}
+
+void track_sent(struct session *session, const struct facts *facts)
+{
+    for (unsigned i = 0; facts != NULL && i < facts->effects.count; i++) {
+        session->pins |= pin_of(facts->effects.list[i].kind);
+    }
+    if (facts != NULL && facts->effects.is_ddl) {
+        session->pool->schema_epoch++;
+    }
+}
+
+static void commit(struct session *session)
+{
+    drop_savepoints(session);
+    keep(&session->committed, session->settings);
+    session->had_error = false;
+}
+
+static void roll_back(struct session *session)
+{
+    drop_savepoints(session);
+    keep(&session->settings, session->committed);
+    session->had_error = false;
+}
+
+static void discard_all(struct session *session)
+{
+    reset_all(session, true);
+    session->pins = 0;
+    if (session->server != NULL) {
+        plans_forget(&session->server->plans);
+    }
+}
+
+static void apply(struct session *session, const struct facts *facts, const struct effect *effect,
+                  const char *tag)
+{
+    char name[64];
+
+    facts_name(facts, effect, name);
+    switch (effect->kind) {
+    case EFFECT_COMMIT:
+    case EFFECT_ROLLBACK:
+        track_tag(session, tag); /* a COMMIT that failed says ROLLBACK */
+        break;
+    case EFFECT_SAVEPOINT: set_savepoint(session, name); break;
+    case EFFECT_RELEASE: release_savepoint(session, name); break;
+    case EFFECT_ROLLBACK_TO: roll_back_to(session, name); break;
+    case EFFECT_SET: set(session, facts, effect); break;
+    case EFFECT_RESET: reset(session, effect->setting); break;
+    case EFFECT_RESET_ALL: reset_all(session, false); break;
+    case EFFECT_DISCARD_ALL: discard_all(session); break;
+    case EFFECT_DISCARD_TEMP: session->pins &= ~(unsigned)PIN_TEMP; break;
+    case EFFECT_DEALLOCATE_ALL:
+        if (session->server != NULL) {
+            plans_forget(&session->server->plans);
+        }
+        break;
+    case EFFECT_LISTEN: session->pins |= PIN_LISTEN; break;
+    case EFFECT_UNLISTEN_ALL: session->pins &= ~(unsigned)PIN_LISTEN; break;
+    case EFFECT_TEMP: session->pins |= PIN_TEMP; break;
+    case EFFECT_HOLD_CURSOR: session->pins |= PIN_CURSOR; break;
+    case EFFECT_CLOSE_ALL: session->pins &= ~(unsigned)PIN_CURSOR; break;
+    case EFFECT_ADVISORY_UNLOCK_ALL: session->pins &= ~(unsigned)PIN_LOCK; break;
+    case EFFECT_NONE:
+    case EFFECT_BEGIN:
+    case EFFECT_SET_LOCAL:
+    case EFFECT_DISCARD_PLANS:
+    case EFFECT_SETTINGS_UNKNOWN:
+    case EFFECT_PREPARE:
+    case EFFECT_EXECUTE:
+    case EFFECT_DEALLOCATE:
+    case EFFECT_UNLISTEN:
+    case EFFECT_CLOSE_CURSOR:
+    case EFFECT_ADVISORY_LOCK:
+    case EFFECT_LOAD:
+    case EFFECT_SEQUENCE_STATE:
+    case EFFECT_UNKNOWN: break;
+    }
+}
+
+void track_done(struct session *session, const struct facts *facts, unsigned part, const char *tag)
+{
+    bool had_end = false;
+
+    for (unsigned i = 0; i < facts->effects.count; i++) {
+        const struct effect *effect = &facts->effects.list[i];
+        if (effect->statement == part) {
+            apply(session, facts, effect, tag);
+            had_end = had_end || effect->kind == EFFECT_COMMIT || effect->kind == EFFECT_ROLLBACK ||
+                      effect->kind == EFFECT_ROLLBACK_TO;
+        }
+    }
+    if (!had_end) {
+        track_tag(session, tag);
+    }
+}
+
+void track_tag(struct session *session, const char *tag)
+{
+    if (session->settings == session->committed && session->savepoints == NULL) {
+        return; /* nothing to keep or to undo */
+    }
+    if (strcmp(tag, "COMMIT") == 0 || strcmp(tag, "PREPARE TRANSACTION") == 0) {
+        commit(session);
+    } else if (strcmp(tag, "ROLLBACK") == 0) {
+        roll_back(session);
+    }
+}
+
+void track_end(struct session *session)
+{
+    if (session->settings == session->committed && session->savepoints == NULL) {
+        session->had_error = false;
+        return;
+    }
+    if (session->had_error) {
+        roll_back(session);
+        return;
+    }
+    commit(session);
+}
+
+void track_free(struct session *session)
+{
+    drop_savepoints(session);
+    variables_release(session->settings);
+    variables_release(session->committed);
+    variables_release(session->initial);
+    variables_release(session->startup);
+    variables_release(session->told);
+    facts_release(session->unnamed_facts);
+    facts_release(session->portal_facts);
+}
+
+const char *track_pins(unsigned pins, char text[TRACK_PINS_SIZE])
+{
+    static const char *const names[] = {"temp_table", "hold_cursor", "advisory_lock", "listen",
+                                        "library",    "unknown",     "settings",      "statement"};
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if ((pins & 1u << i) != 0) {
+            used += (size_t)snprintf(text + used, TRACK_PINS_SIZE - used, "%s%s",
+                                     used == 0 ? "" : " ", names[i]);
+        }
+    }
+    return text;
+}

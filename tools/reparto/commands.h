@@ -8,4 +8,5 @@
 int cmd_demo(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
 int cmd_status(int argc, char **argv);

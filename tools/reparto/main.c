@@ -17,6 +17,7 @@ static const struct command {
     {"demo", cmd_demo, "a replicated, sharded shop under load, measured, in about a minute"},
     {"lab", cmd_lab, "a real cluster on this machine: start it, look at it, break it"},
     {"report", cmd_report, "what the primaries logged, by pgBadger"},
+    {"serve", cmd_serve, "the router: pools the connections of PostgreSQL clients"},
     {"status", cmd_status, "what runs, how far it is, how stale, and what is wrong"},
 };
 

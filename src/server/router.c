@@ -1,0 +1,345 @@
+#include "server/router.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/listener.h"
+#include "server/setup.h"
+#include "server/worker.h"
+
+struct router {
+    const struct router_plan *plan;
+    struct setup *setup; /* a share */
+    struct log log;
+    struct loop *loop; /* owned: the control thread's */
+    struct mailbox *mail;
+    struct mailbox_message idle_note; /* from workers, while draining */
+    _Atomic bool is_noted;
+    struct workers workers;
+    struct listener *listener; /* in the first worker's loop */
+    struct loop_source signals;
+    bool is_draining, is_stopping;
+    int64_t stop_at; /* ns: the end of the drain; 0: none */
+};
+
+static void say(struct router *router, enum log_level level, const char *event, const char *text)
+{
+    struct log_context context = {.log = &router->log};
+    log_event(level, &context, event, "%s", text);
+}
+
+/* ---- reload ---- */
+
+static void reload(struct router *router)
+{
+    struct text report = {0}, changes = {0};
+    struct error error = {0};
+    struct setup *setup =
+        setup_load(router->plan->config_path, router->setup->config->version + 1, &report, &error);
+
+    if (setup == NULL) {
+        struct log_context context = {.log = &router->log};
+        log_event(LOG_ERROR, &context, "reload_failed", "error=\"%s\" %s", error.message,
+                  "the old configuration stays in force");
+        text_done(&report);
+        return;
+    }
+    size_t count = config_diff(router->setup->config, setup->config, &changes);
+    struct log_context context = {.log = &router->log};
+    log_event(LOG_INFO, &context, "reloaded", "version=%llu changes=%zu",
+              (unsigned long long)setup->config->version, count);
+    for (char *line = changes.bytes, *next; line != NULL && *line != '\0'; line = next) {
+        next = strchr(line, '\n');
+        if (next != NULL) {
+            *next++ = '\0';
+        }
+        say(router, LOG_INFO, "setting_changed", line);
+    }
+    text_done(&report);
+    text_done(&changes);
+    workers_configure(&router->workers, setup);
+    setup_release(router->setup);
+    router->setup = setup;
+    router->log.level_max = (enum log_level)setup->config->settings.log_level;
+}
+
+/* ---- the end ---- */
+
+static void pause_run(struct worker *worker, struct worker_call *call)
+{
+    struct router *router = worker->all->router;
+    free(call);
+    listener_pause(router->listener);
+}
+
+static void stop_listening(struct router *router)
+{
+    struct worker_call *call = calloc(1, sizeof *call);
+    if (call != NULL) {
+        call->run = pause_run;
+        worker_post(router->workers.list[0], call);
+    }
+}
+
+static void drain(struct router *router)
+{
+    int64_t limit = router->setup->config->settings.drain_timeout;
+
+    router->is_draining = true;
+    router->stop_at = limit == 0 ? 0 : clock_now() + limit;
+    say(router, LOG_INFO, "draining", "no new clients; those that are here may finish");
+    stop_listening(router);
+    workers_drain(&router->workers);
+}
+
+static void on_signal(struct loop_source *source, uint32_t events)
+{
+    struct router *router =
+        (struct router *)(void *)((char *)source - offsetof(struct router, signals));
+    struct signalfd_siginfo info;
+    (void)events;
+
+    while (read(source->fd, &info, sizeof info) == sizeof info) {
+        switch (info.ssi_signo) {
+        case SIGHUP: reload(router); break;
+        case SIGTERM:
+            if (router->is_draining) {
+                router->is_stopping = true;
+            } else {
+                drain(router);
+            }
+            break;
+        default: /* lint: not an enum */ router->is_stopping = true; break;
+        }
+    }
+}
+
+/* A worker has nobody left; in its thread. */
+static void on_idle(void *owner)
+{
+    struct router *router = owner;
+    if (!atomic_exchange(&router->is_noted, true)) {
+        mailbox_post(router->mail, &router->idle_note);
+    }
+}
+
+static void on_message(void *owner, struct mailbox_message *message)
+{
+    struct router *router = owner;
+    (void)message;
+    atomic_store(&router->is_noted, false);
+    if (atomic_load(&router->workers.client_count) == 0) {
+        router->is_stopping = true;
+    }
+}
+
+/* ---- the start ---- */
+
+static void on_accept(void *owner, int fd, const struct sockaddr *address, socklen_t size)
+{
+    struct router *router = owner;
+    long limit = (long)router->setup->config->settings.max_client_conn;
+
+    (void)limit;
+    workers_admit(&router->workers, fd, address, size);
+}
+
+static void on_rest(void *owner, int reason)
+{
+    struct router *router = owner;
+    struct log_context context = {.log = &router->log};
+    log_event(LOG_WARN, &context, "accept_rests", "error=\"%s\" clients=%ld", strerror(reason),
+              atomic_load(&router->workers.client_count));
+}
+
+/* As many descriptors as clients and servers may need. */
+static void raise_descriptors(struct router *router)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)router->setup->config->settings.max_client_conn * 2 + 1000;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) {
+        return;
+    }
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted) {
+        struct log_context context = {.log = &router->log};
+        log_event(LOG_WARN, &context, "few_descriptors", "limit=%llu wanted=%llu",
+                  (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+    }
+}
+
+static bool catch_signals(struct router *router, struct error *err)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGQUIT);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) {
+        return error_set(err, "53000", "signals can't be blocked");
+    }
+    router->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    router->signals.on_event = on_signal;
+    if (router->signals.fd < 0) {
+        return error_set(err, "53000", "signalfd: %s", strerror(errno));
+    }
+    return loop_watch(router->loop, &router->signals, err);
+}
+
+static bool make_workers(struct router *router, struct error *err)
+{
+    struct workers *workers = &router->workers;
+    int64_t count = router->setup->config->settings.workers;
+
+    if (count == 0) {
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        count = cpus < 1 ? 1 : cpus > QUOTA_WORKERS_MAX ? QUOTA_WORKERS_MAX : cpus;
+    }
+    workers->log = &router->log;
+    workers->router = router;
+    workers->on_idle = on_idle;
+    workers->resolver = resolver_create(err);
+    if (workers->resolver == NULL) {
+        return false;
+    }
+    workers->quotas = quotas_create();
+    workers->list = calloc((size_t)count, sizeof(struct worker *));
+    if (workers->quotas == NULL || workers->list == NULL) {
+        return error_set(err, "53200", "no memory for workers");
+    }
+    if (getrandom(workers->seed, sizeof workers->seed, 0) != sizeof workers->seed) {
+        return error_set(err, "53000", "getrandom: %s", strerror(errno));
+    }
+    workers->generation = (uint32_t)getpid();
+    unsigned wanted = (unsigned)count;
+    workers->count = wanted;
+    for (unsigned i = 0; i < wanted; i++) {
+        workers->list[i] = worker_create(workers, i, router->setup, err);
+        if (workers->list[i] == NULL) {
+            workers->count = i;
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool listen_for_clients(struct router *router, struct error *err)
+{
+    const struct settings *settings = &router->setup->config->settings;
+    struct listener_plan plan = {
+        .addresses = settings->listen_addr,
+        .port = (unsigned)settings->listen_port,
+        .backlog = (int)settings->listen_backlog,
+        .directory = settings->unix_socket_dir,
+        .mode = (unsigned)settings->unix_socket_mode,
+    };
+    const struct listener_owner owner = {
+        .on_accept = on_accept, .on_rest = on_rest, .self = router};
+
+    router->listener = listener_open(&plan, router->workers.list[0]->loop, &owner, err);
+    return router->listener != NULL;
+}
+
+static bool open_log(struct router *router, struct error *err)
+{
+    const struct settings *settings = &router->setup->config->settings;
+
+    router->log = (struct log){.fd = STDERR_FILENO,
+                               .level_max = (enum log_level)settings->log_level,
+                               .format = (enum log_format)settings->log_format};
+    if (settings->log_file[0] != '\0') {
+        router->log.fd = open(settings->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+        if (router->log.fd < 0) {
+            return error_set(err, "58030", "log_file %s: %s", settings->log_file, strerror(errno));
+        }
+    }
+    return true;
+}
+
+static bool start(struct router *router, struct error *err)
+{
+    struct text report = {0};
+
+    router->setup = setup_load(router->plan->config_path, 1, &report, err);
+    if (router->setup == NULL) {
+        fputs(text_cstr(&report), stderr);
+        text_done(&report);
+        return false;
+    }
+    text_done(&report);
+    if (!open_log(router, err)) {
+        return false;
+    }
+    raise_descriptors(router);
+    router->loop = loop_create(err);
+    router->mail =
+        router->loop == NULL ? NULL : mailbox_open(router->loop, on_message, router, err);
+    if (router->mail == NULL || !catch_signals(router, err) || !make_workers(router, err) ||
+        !listen_for_clients(router, err)) {
+        return false;
+    }
+    for (unsigned i = 0; i < router->workers.count; i++) {
+        if (!worker_start(router->workers.list[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void finish(struct router *router)
+{
+    /* The listener's loop is the first worker's: it goes after the threads, before their loops. */
+    workers_stop_threads(&router->workers);
+    listener_close(router->listener);
+    workers_stop(&router->workers);
+    free(router->workers.list);
+    quotas_destroy(router->workers.quotas);
+    mailbox_close(router->mail);
+    if (router->signals.fd > 0) {
+        close(router->signals.fd);
+    }
+    loop_destroy(router->loop);
+    setup_release(router->setup);
+    if (router->log.fd > STDERR_FILENO) {
+        close(router->log.fd);
+    }
+}
+
+bool router_run(const struct router_plan *plan, struct error *err)
+{
+    enum { LOOK_EVERY = 1 }; /* seconds */
+    struct router router = {.plan = plan};
+
+    if (!start(&router, err)) {
+        finish(&router);
+        return false;
+    }
+    struct log_context context = {.log = &router.log};
+    log_event(LOG_INFO, &context, "started", "port=%u workers=%u pid=%d",
+              listener_port(router.listener), router.workers.count, (int)getpid());
+    while (!router.is_stopping) {
+        loop_turn(router.loop, clock_now() + LOOK_EVERY * CLOCK_SECOND);
+        if (router.stop_at != 0 && clock_now() >= router.stop_at) {
+            say(&router, LOG_WARN, "drain_timeout", "clients that are still here are cut off");
+            router.is_stopping = true;
+        }
+    }
+    say(&router, LOG_INFO, "stopping", router.is_draining ? "drained or told twice" : "told to");
+    finish(&router);
+    return true;
+}

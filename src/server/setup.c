@@ -1,0 +1,177 @@
+#include "server/setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { FILE_SIZE_MAX = 64 << 20, PATH_SIZE = 4096 };
+
+static bool read_stream(FILE *file, struct text *text)
+{
+    char part[16384];
+    size_t count;
+
+    while ((count = fread(part, 1, sizeof part, file)) > 0) {
+        text_append_bytes(text, part, count);
+        if (text->has_failed || text->size > FILE_SIZE_MAX) {
+            return false;
+        }
+    }
+    explicit_bzero(part, sizeof part);
+    return ferror(file) == 0;
+}
+
+static bool read_file(const char *path, struct text *text, struct error *err)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return error_set(err, "58P01", "%s: %s", path, strerror(errno));
+    }
+    errno = 0;
+    bool is_ok = read_stream(file, text);
+    int reason = errno;
+    fclose(file);
+    if (!is_ok) {
+        return error_set(err, "58030", "%s: %s", path,
+                         reason == 0 ? "too large" : strerror(reason));
+    }
+    return true;
+}
+
+/* `name` as seen from the configuration file's directory. */
+static const char *place(const char *config_path, const char *name, char path[PATH_SIZE])
+{
+    const char *slash = strrchr(config_path, '/');
+    size_t directory = slash == NULL || name[0] == '/' ? 0 : (size_t)(slash - config_path) + 1;
+
+    snprintf(path, PATH_SIZE, "%.*s%s", (int)directory, config_path, name);
+    return path;
+}
+
+static bool load_users(struct setup *setup, const char *path, struct error *err)
+{
+    const char *name = setup->config->settings.auth_file;
+    struct text text = {0};
+    char file[PATH_SIZE];
+
+    if (name[0] == '\0') {
+        return true;
+    }
+    bool is_ok = read_file(place(path, name, file), &text, err) &&
+                 auth_file_parse(text_cstr(&text), text.size, file, &setup->auth_file, err);
+    if (text.bytes != NULL) {
+        explicit_bzero(text.bytes, text.capacity);
+    }
+    text_done(&text);
+    return is_ok;
+}
+
+static bool load_rules(struct setup *setup, const char *path, struct error *err)
+{
+    const struct settings *settings = &setup->config->settings;
+    struct text text = {0};
+    char file[PATH_SIZE];
+
+    if (settings->auth_hba_file[0] == '\0') {
+        return true;
+    }
+    if (!read_file(place(path, settings->auth_hba_file, file), &text, err)) {
+        text_done(&text);
+        return false;
+    }
+    setup->hba = hba_parse(text_cstr(&text), text.size, file, err);
+    text_clear(&text);
+    bool is_ok = setup->hba != NULL;
+    if (is_ok && settings->auth_ident_file[0] != '\0') {
+        is_ok = read_file(place(path, settings->auth_ident_file, file), &text, err) &&
+                hba_parse_map(setup->hba, text_cstr(&text), text.size, file, err);
+    }
+    text_done(&text);
+    return is_ok;
+}
+
+struct tls_paths {
+    char certificate[PATH_SIZE], key[PATH_SIZE], ca[PATH_SIZE];
+};
+
+static const char *place_if(const char *config_path, const char *name, char path[PATH_SIZE])
+{
+    return name[0] == '\0' ? "" : place(config_path, name, path);
+}
+
+static bool load_tls(struct setup *setup, const char *path, struct error *err)
+{
+    const struct settings *settings = &setup->config->settings;
+    struct tls_paths paths;
+
+    if (settings->client_tls_sslmode != TLS_DISABLE) {
+        struct tls_files files = {
+            .certificate = place_if(path, settings->client_tls_cert_file, paths.certificate),
+            .key = place_if(path, settings->client_tls_key_file, paths.key),
+            .ca = place_if(path, settings->client_tls_ca_file, paths.ca),
+            .crl = "",
+            .protocol_min = settings->client_tls_min_protocol,
+            .ciphers = settings->client_tls_ciphers,
+        };
+        setup->client_tls = tls_server(&files, err);
+        if (setup->client_tls == NULL) {
+            return error_wrap(err, "TLS for clients");
+        }
+    }
+    struct tls_files files = {
+        .certificate = place_if(path, settings->server_tls_cert_file, paths.certificate),
+        .key = place_if(path, settings->server_tls_key_file, paths.key),
+        .ca = place_if(path, settings->server_tls_ca_file, paths.ca),
+        .crl = "",
+        .protocol_min = settings->server_tls_min_protocol,
+        .ciphers = settings->server_tls_ciphers,
+    };
+    setup->server_tls = tls_client(&files, (enum tls_mode)settings->server_tls_sslmode, err);
+    return setup->server_tls != NULL || error_wrap(err, "TLS to servers");
+}
+
+struct setup *setup_load(const char *path, uint64_t version, struct text *report, struct error *err)
+{
+    struct setup *setup = calloc(1, sizeof *setup);
+    struct text text = {0};
+
+    if (setup == NULL) {
+        error_set(err, "53200", "no memory for the configuration");
+        return NULL;
+    }
+    setup->share_count = 1;
+    if (read_file(path, &text, err)) {
+        setup->config = config_parse(text_cstr(&text), text.size, path, report, err);
+    }
+    text_done(&text);
+    if (setup->config != NULL) {
+        setup->config->version = version;
+    }
+    if (setup->config == NULL || !load_users(setup, path, err) || !load_rules(setup, path, err) ||
+        !load_tls(setup, path, err)) {
+        setup_release(setup);
+        return NULL;
+    }
+    return setup;
+}
+
+struct setup *setup_share(struct setup *setup)
+{
+    __atomic_fetch_add(&setup->share_count, 1, __ATOMIC_RELAXED);
+    return setup;
+}
+
+void setup_release(struct setup *setup)
+{
+    if (setup == NULL || __atomic_sub_fetch(&setup->share_count, 1, __ATOMIC_ACQ_REL) > 0) {
+        return;
+    }
+    config_release(setup->config);
+    auth_file_done(&setup->auth_file);
+    hba_destroy(setup->hba);
+    tls_release(setup->client_tls);
+    tls_release(setup->server_tls);
+    free(setup);
+}

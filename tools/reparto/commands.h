@@ -5,7 +5,9 @@
  */
 #pragma once
 
+int cmd_check_config(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
+int cmd_import_config(int argc, char **argv);
 int cmd_lab(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_serve(int argc, char **argv);

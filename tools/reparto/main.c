@@ -14,7 +14,9 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
+    {"check-config", cmd_check_config, "whether a configuration can be used, and what is wrong"},
     {"demo", cmd_demo, "a replicated, sharded shop under load, measured, in about a minute"},
+    {"import-config", cmd_import_config, "a pgbouncer.ini as a configuration of ours"},
     {"lab", cmd_lab, "a real cluster on this machine: start it, look at it, break it"},
     {"report", cmd_report, "what the primaries logged, by pgBadger"},
     {"serve", cmd_serve, "the router: pools the connections of PostgreSQL clients"},
@@ -29,10 +31,10 @@ static void print_help(FILE *out)
                  "Reparto routes PostgreSQL statements to primaries, replicas and shards.\n\n"
                  "commands:\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].help);
     }
-    fprintf(out, "  %-10s %s\n  %-10s %s\n\n", "--help", "print this and exit", "--version",
-            "print the version and exit");
+    fprintf(out, "  %-14s %s\n  %-14s %s\n  %-14s %s\n\n", "--check-config", "as check-config",
+            "--help", "print this and exit", "--version", "print the version and exit");
     fprintf(out, "'reparto COMMAND --help' tells more about one.\n\n"
                  "examples:\n"
                  "  reparto lab up --shards 2 --replicas 2\n"
@@ -77,6 +79,9 @@ int main(int argc, char **argv)
     if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
         printf("reparto %s (%s)\n", REPARTO_VERSION, REPARTO_COMMIT);
         return 0;
+    }
+    if (strcmp(word, "--check-config") == 0) { /* as other servers spell it */
+        return cmd_check_config(argc - 1, argv + 1);
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(commands[i].name, word) == 0) {

@@ -86,6 +86,12 @@ void config_release(struct config *config); /* frees with the last; NULL is allo
  * host …", "listen_port: … (needs a restart)"); passwords as "(changed)".  Returns how many. */
 size_t config_diff(const struct config *old, const struct config *new, struct text *out);
 
+/* The file that a setting names: relative names are seen from the directory of the configuration
+ * file.  "" (none) and "system" (a CA) stay.  Returns `path`; F0000 and NULL when it's too long. */
+enum { CONFIG_PATH_SIZE = 4096 };
+[[nodiscard]] const char *config_place(const char *config_path, const char *name,
+                                       char path[CONFIG_PATH_SIZE], struct error *err);
+
 /* Markdown of all settings and fields, docs/settings.md. */
 void config_document(FILE *out);
 

@@ -176,7 +176,8 @@ const struct setting settings_table[] = {
     {BOOLEAN(server_round_robin), "false", 0, 0, "", NULL, GROUP_SERVERS, RELOAD_LIVE,
      "Take the server connection that was idle for longest, not the one used last."},
     {STRING(server_tls_ca_file), "", 0, TEXT_MAX, "", NULL, GROUP_TLS, RELOAD_LIVE,
-     "Certificates of who may sign the servers' certificates (PEM)."},
+     "Certificates of who may sign the servers' certificates (PEM); `system`: those of this machine, "
+     "with `verify-full` only."},
     {STRING(server_tls_cert_file), "", 0, TEXT_MAX, "", NULL, GROUP_TLS, RELOAD_LIVE,
      "Our certificate for servers that ask for one (PEM)."},
     {STRING(server_tls_ciphers), "", 0, TEXT_MAX, "", NULL, GROUP_TLS, RELOAD_LIVE,

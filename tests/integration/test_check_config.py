@@ -67,7 +67,8 @@ class CheckConfigTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn(f"{users}:1:7: the quote is not closed", err)
         self.assertIn(f'{rules}:2:1: error: "hots" is no type', err)
-        self.assertIn("none.pem: No such file", err)
+        self.assertIn("TLS to servers: ", err)
+        self.assertIn("none.pem", err)
         self.assertNotIn("s3cret", err)
         self.assertEqual(run("check-config", "--no-files", path)[0], 0)
         rules = self.write("hba.conf", "local all all peer map=m\n")
@@ -76,6 +77,12 @@ class CheckConfigTest(unittest.TestCase):
         code, _, err = run("check-config", path)
         self.assertEqual(code, 1)
         self.assertIn(f"{maps}:1:6: error: a line has three names", err)
+
+    def test_names_are_seen_from_the_configuration(self):
+        self.write("users.txt", '"ann" "x"\n')
+        path = self.write("r.yaml", "auth_file: users.txt\ndatabases: {a: }\n"
+                          "server_tls_sslmode: verify-full\nserver_tls_ca_file: system\n")
+        self.assertEqual(run("check-config", path)[0], 0)
 
     def test_what_cannot_be_read(self):
         for path, why in [(f"{self.folder}/none", "No such file"), (str(self.folder), "Is a directory"),

@@ -375,6 +375,31 @@ static void a_zero_byte_does_not_end_the_file(void **)
     assert_string_equal(err.message, "r.yaml:1:13: a zero byte in a text");
 }
 
+static void names_of_files_are_seen_from_the_configuration(void **)
+{
+    static const struct {
+        const char *config, *name, *path;
+    } cases[] = {
+        {"/etc/reparto/r.yaml", "users.txt", "/etc/reparto/users.txt"},
+        {"/etc/reparto/r.yaml", "/users.txt", "/users.txt"},
+        {"/etc/reparto/r.yaml", "", ""},
+        {"/etc/reparto/r.yaml", "system", "system"},
+        {"r.yaml", "users.txt", "users.txt"},
+        {"a/r.yaml", "b/users.txt", "a/b/users.txt"},
+    };
+    char path[CONFIG_PATH_SIZE], long_name[CONFIG_PATH_SIZE];
+    struct error err = {0};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_string_equal(config_place(cases[i].config, cases[i].name, path, &err),
+                            cases[i].path);
+    }
+    memset(long_name, 'x', sizeof long_name);
+    long_name[sizeof long_name - 1] = '\0';
+    assert_null(config_place("/r.yaml", long_name, path, &err));
+    assert_string_equal(err.sqlstate, "F0000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +412,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_meant_is_told),
         cmocka_unit_test(limits_are_kept),
         cmocka_unit_test(a_zero_byte_does_not_end_the_file),
+        cmocka_unit_test(names_of_files_are_seen_from_the_configuration),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,12 @@
 /* reparto check-config: whether a configuration, and the files that it names, can be used. */
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/options.h"
 #include "config/config.h"
 #include "config/hba.h"
+#include "net/tls.h"
 #include "reparto/commands.h"
 #include "reparto/read_file.h"
 #include "version.h"
@@ -33,9 +31,9 @@ static const struct option_table table = {
     .usage = "  reparto check-config FILE [--json] [--no-files]\n"
              "  reparto --check-config FILE\n",
     .description =
-        "Reads a configuration, the users, rules and maps that it names, and says what is\n"
-        "wrong with them: each problem with its line, a caret and a hint.  Nothing is\n"
-        "started, no server is asked.\n",
+        "Reads a configuration and what it names (users, rules, maps, certificates), and\n"
+        "says what is wrong with them: each problem with its line, a caret and a hint.\n"
+        "Nothing is started, no server is asked.\n",
     .rows = rows,
     .row_count = sizeof rows / sizeof rows[0],
     .epilogue =
@@ -48,7 +46,8 @@ static const struct option_table table = {
 
 /* What was found in all files. */
 struct outcome {
-    struct text out; /* as a person reads it */
+    const char *path; /* of the configuration */
+    struct text out;  /* as a person reads it */
     json_t *problems;
     size_t error_count, warning_count;
 };
@@ -94,34 +93,35 @@ static void take_error(struct outcome *outcome, const char *path, const struct e
 
 /* ---- the files that it names ---- */
 
-/* Reads a file named by a setting; false: it has none, or it was reported. */
-static bool read_named(const char *path, struct text *text, struct outcome *outcome)
+/* Reads a file named by a setting, and tells its path; false: it has none, or it was reported. */
+static bool read_named(const char *name, char path[CONFIG_PATH_SIZE], struct text *text,
+                       struct outcome *outcome)
 {
     struct error err = {0};
 
-    if (path[0] == '\0') {
+    if (name[0] == '\0') {
         return false;
     }
-    if (read_file(path, text, &err)) {
+    if (config_place(outcome->path, name, path, &err) != NULL && read_file(path, text, &err)) {
         return true;
     }
-    take_error(outcome, path, &err);
+    take_error(outcome, name, &err);
     return false;
 }
 
-static void check_users(const struct config *config, const char *config_path,
-                        struct outcome *outcome)
+static void check_users(const struct config *config, struct outcome *outcome)
 {
+    char path[CONFIG_PATH_SIZE];
     struct text text = {0};
     struct auth_file file = {0};
     struct error err = {0};
     struct report report;
-    const char *path = config->settings.auth_file;
+    const char *name = config->settings.auth_file;
 
-    report_init(&report, config_path, NULL, 0);
-    if (path[0] == '\0') {
+    report_init(&report, outcome->path, NULL, 0);
+    if (name[0] == '\0') {
         config_check_users(config, NULL, &report);
-    } else if (read_named(path, &text, outcome)) {
+    } else if (read_named(name, path, &text, outcome)) {
         if (auth_file_parse(text_cstr(&text), text.size, path, &file, &err)) {
             config_check_users(config, &file, &report);
         } else {
@@ -136,21 +136,22 @@ static void check_users(const struct config *config, const char *config_path,
 
 static void check_rules(const struct settings *settings, struct outcome *outcome)
 {
+    char path[CONFIG_PATH_SIZE];
     struct text rules = {0}, maps = {0};
     struct error err = {0}, map_err = {0};
     struct report report;
     struct hba *hba = NULL;
 
-    if (read_named(settings->auth_hba_file, &rules, outcome)) {
-        report_init(&report, settings->auth_hba_file, text_cstr(&rules), rules.size);
+    if (read_named(settings->auth_hba_file, path, &rules, outcome)) {
+        report_init(&report, path, text_cstr(&rules), rules.size);
         hba = hba_parse_reported(&report, &err);
         take_report(outcome, &report);
         report_done(&report);
     }
-    if (hba != NULL && read_named(settings->auth_ident_file, &maps, outcome)) {
-        report_init(&report, settings->auth_ident_file, text_cstr(&maps), maps.size);
+    if (hba != NULL && read_named(settings->auth_ident_file, path, &maps, outcome)) {
+        report_init(&report, path, text_cstr(&maps), maps.size);
         if (!hba_parse_map_reported(hba, &report, &map_err) && report.error_count == 0) {
-            take_error(outcome, settings->auth_ident_file, &map_err);
+            take_error(outcome, path, &map_err);
         }
         take_report(outcome, &report);
         report_done(&report);
@@ -160,21 +161,61 @@ static void check_rules(const struct settings *settings, struct outcome *outcome
     text_done(&maps);
 }
 
-/* Keys and certificates are looked at when TLS starts; here only whether they are there. */
-static void check_readable(const struct settings *settings, struct outcome *outcome)
-{
-    const char *const paths[] = {
-        settings->client_tls_ca_file, settings->client_tls_cert_file, settings->client_tls_key_file,
-        settings->server_tls_ca_file, settings->server_tls_cert_file, settings->server_tls_key_file,
-    };
+struct tls_paths {
+    char certificate[CONFIG_PATH_SIZE], key[CONFIG_PATH_SIZE], ca[CONFIG_PATH_SIZE];
+};
 
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        struct error err = {0};
-        if (paths[i][0] != '\0' && access(paths[i], R_OK) != 0) {
-            error_set(&err, "58030", "cannot read %s: %s", paths[i], strerror(errno));
-            take_error(outcome, paths[i], &err);
-        }
+static bool place_all(const char *path, const char *certificate, const char *key, const char *ca,
+                      struct tls_paths *paths, struct tls_files *files, struct error *err)
+{
+    files->certificate = config_place(path, certificate, paths->certificate, err);
+    files->key = files->certificate != NULL ? config_place(path, key, paths->key, err) : NULL;
+    files->ca = files->key != NULL ? config_place(path, ca, paths->ca, err) : NULL;
+    return files->ca != NULL;
+}
+
+/* Loads keys and certificates as the router does. */
+static void check_client_tls(const struct settings *settings, struct outcome *outcome)
+{
+    struct tls_paths paths;
+    struct tls_files files = {.crl = "",
+                              .protocol_min = settings->client_tls_min_protocol,
+                              .ciphers = settings->client_tls_ciphers};
+    struct tls_context *context = NULL;
+    struct error err = {0};
+
+    if (settings->client_tls_sslmode == TLS_DISABLE) {
+        return;
     }
+    if (place_all(outcome->path, settings->client_tls_cert_file, settings->client_tls_key_file,
+                  settings->client_tls_ca_file, &paths, &files, &err)) {
+        context = tls_server(&files, &err);
+    }
+    if (context == NULL) {
+        error_wrap(&err, "TLS for clients");
+        take_error(outcome, outcome->path, &err);
+    }
+    tls_release(context);
+}
+
+static void check_server_tls(const struct settings *settings, struct outcome *outcome)
+{
+    struct tls_paths paths;
+    struct tls_files files = {.crl = "",
+                              .protocol_min = settings->server_tls_min_protocol,
+                              .ciphers = settings->server_tls_ciphers};
+    struct tls_context *context = NULL;
+    struct error err = {0};
+
+    if (place_all(outcome->path, settings->server_tls_cert_file, settings->server_tls_key_file,
+                  settings->server_tls_ca_file, &paths, &files, &err)) {
+        context = tls_client(&files, (enum tls_mode)settings->server_tls_sslmode, &err);
+    }
+    if (context == NULL) {
+        error_wrap(&err, "TLS to servers");
+        take_error(outcome, outcome->path, &err);
+    }
+    tls_release(context);
 }
 
 /* ---- the command ---- */
@@ -196,9 +237,10 @@ static void check(const char *path, bool is_alone, struct outcome *outcome)
     report_done(&report);
     read_file_wipe(&text);
     if (config != NULL && !is_alone) {
-        check_users(config, path, outcome);
+        check_users(config, outcome);
         check_rules(&config->settings, outcome);
-        check_readable(&config->settings, outcome);
+        check_client_tls(&config->settings, outcome);
+        check_server_tls(&config->settings, outcome);
     }
     config_release(config);
 }
@@ -248,7 +290,7 @@ int cmd_check_config(int argc, char **argv)
         error_hint(&err, "'reparto check-config --help' tells more");
         return fail(&err, EXIT_USAGE);
     }
-    struct outcome outcome = {.problems = json_array()};
+    struct outcome outcome = {.path = words.items[0], .problems = json_array()};
     check(words.items[0], arguments.is_alone, &outcome);
     int status = print_outcome(words.items[0], &outcome, arguments.is_json);
     json_decref(outcome.problems);

@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-enum { READ_FILE_MAX = 16 << 20 };
+enum { READ_FILE_MAX = 64 << 20 };
 
 /* Appends to `text`, which read_file_wipe() ends.  58P01 no such file, 42501 not allowed, 58030
  * else, with the path. */

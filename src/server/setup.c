@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { FILE_SIZE_MAX = 64 << 20, PATH_SIZE = 4096 };
+enum { FILE_SIZE_MAX = 64 << 20, PATH_SIZE = CONFIG_PATH_SIZE };
 
 static bool read_stream(FILE *file, struct text *text)
 {
@@ -40,16 +40,6 @@ static bool read_file(const char *path, struct text *text, struct error *err)
     return true;
 }
 
-/* `name` as seen from the configuration file's directory. */
-static const char *place(const char *config_path, const char *name, char path[PATH_SIZE])
-{
-    const char *slash = strrchr(config_path, '/');
-    size_t directory = slash == NULL || name[0] == '/' ? 0 : (size_t)(slash - config_path) + 1;
-
-    snprintf(path, PATH_SIZE, "%.*s%s", (int)directory, config_path, name);
-    return path;
-}
-
 static bool load_users(struct setup *setup, const char *path, struct error *err)
 {
     const char *name = setup->config->settings.auth_file;
@@ -59,7 +49,7 @@ static bool load_users(struct setup *setup, const char *path, struct error *err)
     if (name[0] == '\0') {
         return true;
     }
-    bool is_ok = read_file(place(path, name, file), &text, err) &&
+    bool is_ok = config_place(path, name, file, err) != NULL && read_file(file, &text, err) &&
                  auth_file_parse(text_cstr(&text), text.size, file, &setup->auth_file, err);
     if (text.bytes != NULL) {
         explicit_bzero(text.bytes, text.capacity);
@@ -77,7 +67,8 @@ static bool load_rules(struct setup *setup, const char *path, struct error *err)
     if (settings->auth_hba_file[0] == '\0') {
         return true;
     }
-    if (!read_file(place(path, settings->auth_hba_file, file), &text, err)) {
+    if (config_place(path, settings->auth_hba_file, file, err) == NULL ||
+        !read_file(file, &text, err)) {
         text_done(&text);
         return false;
     }
@@ -85,7 +76,8 @@ static bool load_rules(struct setup *setup, const char *path, struct error *err)
     text_clear(&text);
     bool is_ok = setup->hba != NULL;
     if (is_ok && settings->auth_ident_file[0] != '\0') {
-        is_ok = read_file(place(path, settings->auth_ident_file, file), &text, err) &&
+        is_ok = config_place(path, settings->auth_ident_file, file, err) != NULL &&
+                read_file(file, &text, err) &&
                 hba_parse_map(setup->hba, text_cstr(&text), text.size, file, err);
     }
     text_done(&text);
@@ -96,9 +88,14 @@ struct tls_paths {
     char certificate[PATH_SIZE], key[PATH_SIZE], ca[PATH_SIZE];
 };
 
-static const char *place_if(const char *config_path, const char *name, char path[PATH_SIZE])
+/* Where the three files are; "system" stays. */
+static bool place_files(const char *path, const char *certificate, const char *key, const char *ca,
+                        struct tls_paths *paths, struct tls_files *files, struct error *err)
 {
-    return name[0] == '\0' ? "" : place(config_path, name, path);
+    files->certificate = config_place(path, certificate, paths->certificate, err);
+    files->key = files->certificate != NULL ? config_place(path, key, paths->key, err) : NULL;
+    files->ca = files->key != NULL ? config_place(path, ca, paths->ca, err) : NULL;
+    return files->ca != NULL;
 }
 
 static bool load_tls(struct setup *setup, const char *path, struct error *err)
@@ -108,27 +105,27 @@ static bool load_tls(struct setup *setup, const char *path, struct error *err)
 
     if (settings->client_tls_sslmode != TLS_DISABLE) {
         struct tls_files files = {
-            .certificate = place_if(path, settings->client_tls_cert_file, paths.certificate),
-            .key = place_if(path, settings->client_tls_key_file, paths.key),
-            .ca = place_if(path, settings->client_tls_ca_file, paths.ca),
             .crl = "",
             .protocol_min = settings->client_tls_min_protocol,
             .ciphers = settings->client_tls_ciphers,
         };
-        setup->client_tls = tls_server(&files, err);
+        if (place_files(path, settings->client_tls_cert_file, settings->client_tls_key_file,
+                        settings->client_tls_ca_file, &paths, &files, err)) {
+            setup->client_tls = tls_server(&files, err);
+        }
         if (setup->client_tls == NULL) {
             return error_wrap(err, "TLS for clients");
         }
     }
     struct tls_files files = {
-        .certificate = place_if(path, settings->server_tls_cert_file, paths.certificate),
-        .key = place_if(path, settings->server_tls_key_file, paths.key),
-        .ca = place_if(path, settings->server_tls_ca_file, paths.ca),
         .crl = "",
         .protocol_min = settings->server_tls_min_protocol,
         .ciphers = settings->server_tls_ciphers,
     };
-    setup->server_tls = tls_client(&files, (enum tls_mode)settings->server_tls_sslmode, err);
+    if (place_files(path, settings->server_tls_cert_file, settings->server_tls_key_file,
+                    settings->server_tls_ca_file, &paths, &files, err)) {
+        setup->server_tls = tls_client(&files, (enum tls_mode)settings->server_tls_sslmode, err);
+    }
     return setup->server_tls != NULL || error_wrap(err, "TLS to servers");
 }
 

@@ -2,6 +2,7 @@
  */
 #include "check.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -102,6 +103,31 @@ static void a_config_lives_until_the_last_release(void **)
     assert_int_equal(config->settings.listen_port, 7000); /* else the sanitizer complains */
     config_release(config);
     config_release(NULL);
+}
+
+static void *share_often(void *config)
+{
+    for (int i = 0; i < 20000; i++) {
+        config_release(config_share(config));
+    }
+    return NULL;
+}
+
+static void threads_may_share_a_config(void **)
+{
+    struct error err = {0};
+    struct config *config = parse(some, NULL, &err);
+    pthread_t threads[4];
+
+    assert_non_null(config);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, share_often, config), 0);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    assert_int_equal(config->share_count, 1);
+    config_release(config);
 }
 
 /* Whole reports, word by word: this is what an operator reads. */
@@ -406,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_file_is_read),
         cmocka_unit_test(what_is_not_there_is_not_found),
         cmocka_unit_test(a_config_lives_until_the_last_release),
+        cmocka_unit_test(threads_may_share_a_config),
         cmocka_unit_test(problems_are_shown_with_their_place),
         cmocka_unit_test(the_first_error_is_returned),
         cmocka_unit_test(passwords_are_never_shown),

@@ -15,9 +15,15 @@ const regex_t *hba_add_regex(struct hba *hba, const struct hba_item *item, struc
         report_error(report, item->place, NULL, "out of memory");
         return NULL;
     }
+    if (hba->regex_count == HBA_REGEXES_MAX) {
+        report_error(report, item->place, NULL, "more than %d regular expressions",
+                     HBA_REGEXES_MAX);
+        return NULL;
+    }
     if (!hba_pattern_compile(item, &regex->regex, report)) {
         return NULL;
     }
+    hba->regex_count++;
     regex->next = hba->regexes;
     hba->regexes = regex;
     return &regex->regex;

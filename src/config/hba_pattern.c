@@ -16,14 +16,14 @@ static const char *skip_bracket(const char *at)
     return *at == ']' ? at : at - 1;
 }
 
+/* glibc copies what stands before a +, so nested ones double it each time. */
+enum { PLUS_MAX = 4 };
+
 /* What is wrong with the pattern; NULL: nothing. */
 static const char *find_fault(const char *pattern)
 {
-    const char *brace = strchr(pattern, '{');
+    int plus_count = 0;
 
-    if (brace != NULL && strchr(brace + 1, '{') != NULL) {
-        return "more than one {…} is not supported";
-    }
     for (const char *at = pattern; *at != '\0'; at++) {
         if (*at == '[') {
             const char *end = skip_bracket(at);
@@ -36,11 +36,18 @@ static const char *find_fault(const char *pattern)
             if (*at == '\0' || strchr(".[]()*+?{}|^$\\/@-", *at) == NULL) {
                 return "a backslash may stand only before a special character";
             }
-        } else if (strchr("(*+?}", *at) != NULL && at[1] == '?') {
-            return "(?…), *?, +? and ?? are not supported";
+        } else if (*at == '{') {
+            return "{…} is not supported";
+        } else if (*at == '(' && at[1] == '?') {
+            return "(?…) is not supported";
+        } else if (strchr("*+?", *at) != NULL) {
+            if (at[1] != '\0' && strchr("*+?{", at[1]) != NULL) {
+                return "a repetition of a repetition (*?, ++, …) is not supported";
+            }
+            plus_count += *at == '+';
         }
     }
-    return NULL;
+    return plus_count > PLUS_MAX ? "more than four + are not supported" : NULL;
 }
 
 bool hba_pattern_compile(const struct hba_item *item, regex_t *regex, struct report *report)

@@ -1,8 +1,9 @@
 /* config/hba_pattern: a name in an hba or identity map line: a text, or a regular expression.
  *
  * POSIX extended, of the kind that means the same in PostgreSQL and here: no
- * \d, no (?…), no *?.  No back-references and one {…}: a client chooses the
- * name that is matched, and must not make that expensive.
+ * \d, no (?…), no *?.  No back-references, as a client chooses the name that is
+ * matched and must not make that expensive; no {…} and four + at most, as the C
+ * library makes copies for them.
  */
 #pragma once
 

@@ -11,6 +11,8 @@
 #include "config/hba.h"
 #include "config/hba_line.h"
 
+enum { HBA_REGEXES_MAX = 1000 };
+
 enum hba_name_kind {
     HBA_NAME_TEXT,
     HBA_NAME_REGEX,
@@ -53,6 +55,7 @@ struct hba {
     struct hba_rule *rules, **last_rule;
     struct hba_mapping *mappings, **last_mapping;
     struct hba_regex *regexes; /* to be freed */
+    size_t regex_count;        /* at most HBA_REGEXES_MAX */
 };
 
 /* Compiles the item's expression into `hba`; NULL when it was reported. */

@@ -196,7 +196,8 @@ static void on_tick(struct loop_timer *timer)
     int64_t now = loop_now(worker->loop);
 
     hall_maintain(&worker->hall, now);
-    if (worker->hall.is_draining && list_is_empty(&worker->hall.sessions)) {
+    if (worker->hall.is_draining && list_is_empty(&worker->hall.sessions) &&
+        list_is_empty(&worker->hall.greeting)) {
         worker->all->on_idle(worker->all->router);
     }
     (void)loop_set_timer(worker->loop, timer, now + TICK * CLOCK_MS);
@@ -250,6 +251,7 @@ static bool build(struct worker *worker, struct setup *setup, struct error *err)
     backend->ask_for = ask_for;
     backend->cancel = server_cancel;
     backend->resolve = lookup_address;
+    list_init(&hall->greeting);
     list_init(&hall->sessions);
     list_init(&hall->dead);
     hall->seed = worker->all->seed;
@@ -325,16 +327,22 @@ static void stop(struct worker *worker)
     worker->is_started = false;
 }
 
+static void close_sessions(struct hall *hall, struct list *sessions)
+{
+    while (!list_is_empty(sessions)) {
+        struct error error = {0};
+        error_set(&error, "57P01", "terminating connection: the router is shutting down");
+        session_fail(LIST_MEMBER(list_first(sessions), struct session, link), &error);
+        hall_bury(hall);
+    }
+}
+
 static void close_all(struct worker *worker)
 {
     struct hall *hall = &worker->hall;
 
-    while (!list_is_empty(&hall->sessions)) {
-        struct error error = {0};
-        error_set(&error, "57P01", "terminating connection: the router is shutting down");
-        session_fail(LIST_MEMBER(list_first(&hall->sessions), struct session, link), &error);
-        hall_bury(hall);
-    }
+    close_sessions(hall, &hall->greeting);
+    close_sessions(hall, &hall->sessions);
     while (!list_is_empty(&hall->backend.pools)) {
         pool_destroy(LIST_MEMBER(list_first(&hall->backend.pools), struct pool, link));
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "backend/server.h"
+#include "base/clock.h"
 #include "session/answer.h"
 #include "session/link.h"
 #include "session/names.h"
@@ -108,7 +109,7 @@ void session_close(struct session *session, const char *reason)
     }
     stream_flush(&session->stream);
     stream_close(&session->stream);
-    list_remove(&hall->sessions, &session->link);
+    list_remove(session->is_let_in ? &hall->sessions : &hall->greeting, &session->link);
     list_push_last(&hall->dead, &session->link);
     give_slot(session);
     atomic_fetch_sub(hall->client_count, 1);
@@ -165,6 +166,16 @@ static void log_welcome(const struct session *session)
     }
 }
 
+static void let_in(struct session *session)
+{
+    log_welcome(session);
+    greet_destroy(session->greet);
+    session->greet = NULL;
+    session->is_let_in = true;
+    list_remove(&session->hall->greeting, &session->link);
+    list_push_last(&session->hall->sessions, &session->link);
+}
+
 /* All is known that the client is told first. */
 static void welcome(struct session *session)
 {
@@ -175,9 +186,7 @@ static void welcome(struct session *session)
         session_close(session, "out of memory");
         return;
     }
-    log_welcome(session);
-    greet_destroy(session->greet);
-    session->greet = NULL;
+    let_in(session);
     if (session->server != NULL) {
         startup_settings_remember(session);
         session->state = SESSION_LINKED;
@@ -306,10 +315,8 @@ static void step_greeting(struct session *session)
         if (session->pool != NULL) {
             begin_welcome(session);
         } else if (write_welcome(session)) {
-            log_welcome(session);
+            let_in(session);
             session->state = SESSION_CONSOLE;
-            greet_destroy(session->greet);
-            session->greet = NULL;
             session_pump(session);
         }
         return;
@@ -528,7 +535,7 @@ void session_open(struct hall *hall, int fd, const struct sockaddr *address, soc
     buffer_init(&session->in, loop_buffers(hall->backend.loop));
     const uint64_t seed[2] = {session->id, (uint64_t)session->began_at};
     hashmap_init(&session->statements, seed);
-    list_push_last(&hall->sessions, &session->link);
+    list_push_last(&hall->greeting, &session->link);
     atomic_fetch_add(hall->client_count, 1);
     if (address != NULL && address->sa_family != AF_UNIX && size <= sizeof session->address) {
         memcpy(&session->address, address, size);
@@ -572,72 +579,109 @@ void session_cancel(struct session *session, const unsigned char *key, size_t ke
     }
 }
 
-static void check_times(struct session *session, int64_t now)
+/* ---- times ---- */
+
+static void end_at(struct session *session, const char *sqlstate, const char *setting)
+{
+    struct error error = {0};
+    error_set(&error, sqlstate, "terminating connection due to %s", setting);
+    session_fail(session, &error);
+}
+
+/* Which of the limits on a linked session is passed; NULL: none. */
+static const char *passed_limit(const struct session *session, int64_t now, const char **sqlstate)
 {
     const struct settings *settings = &session->hall->backend.config->settings;
-    struct error error = {0};
-
-    if (session->greet != NULL && settings->client_login_timeout > 0 &&
-        now - session->began_at > settings->client_login_timeout) {
-        error_set(&error, "57P05", "client_login_timeout");
-        session_fail(session, &error);
-        return;
-    }
-    if (session->state == SESSION_IDLE && settings->client_idle_timeout > 0 &&
-        now - session->asked_at > settings->client_idle_timeout) {
-        error_set(&error, "57P05", "terminating connection due to client_idle_timeout");
-        session_fail(session, &error);
-        return;
-    }
-    if (session->state != SESSION_LINKED) {
-        return;
-    }
     const struct server *server = session->server;
+    int64_t asked = now - session->asked_at;
+
     if (server->expected.count == 0 && server->status != 'I' &&
-        settings->idle_transaction_timeout > 0 &&
-        now - session->asked_at > settings->idle_transaction_timeout) {
-        error_set(&error, "25P03", "terminating connection due to idle_transaction_timeout");
-        session_fail(session, &error);
-        return;
+        settings->idle_transaction_timeout > 0 && asked > settings->idle_transaction_timeout) {
+        *sqlstate = "25P03";
+        return "idle_transaction_timeout";
     }
     if (server->expected.count > 0 && settings->query_timeout > 0 &&
-        now - session->asked_at > settings->query_timeout) {
-        error_set(&error, "57014", "terminating connection due to query_timeout");
-        session_fail(session, &error);
-        return;
+        asked > settings->query_timeout) {
+        *sqlstate = "57014";
+        return "query_timeout";
     }
     if (server->status != 'I' && settings->transaction_timeout > 0 &&
         now - session->linked_at > settings->transaction_timeout) {
-        error_set(&error, "25P04", "terminating connection due to transaction_timeout");
-        session_fail(session, &error);
+        *sqlstate = "25P04";
+        return "transaction_timeout";
+    }
+    return NULL;
+}
+
+/* The linked ones are found by their servers: there are few of those, and maybe many clients. */
+static void check_linked(struct pool *pool, int64_t now)
+{
+    struct list *used = &pool->lists[SERVER_USED];
+    struct list_link *link = list_first(used);
+
+    while (link != NULL) {
+        struct session *session = LIST_MEMBER(link, struct server, link)->user;
+        link = list_next(used, link);
+        const char *sqlstate = NULL;
+        const char *setting = session == NULL || session->state != SESSION_LINKED
+                                  ? NULL
+                                  : passed_limit(session, now, &sqlstate);
+        if (setting != NULL) {
+            end_at(session, sqlstate, setting);
+            return; /* the list may be another one now; the rest waits for the next time */
+        }
     }
 }
 
-/* The next one may have ended because this one did: then the rest waits for the next time. */
-static struct session *next_of(struct hall *hall, struct list_link *link)
+static void check_greeting(struct hall *hall, int64_t now)
 {
-    struct list_link *next = list_next(&hall->sessions, link);
-    return next == NULL ? NULL : LIST_MEMBER(next, struct session, link);
+    int64_t limit = hall->backend.config->settings.client_login_timeout;
+
+    while (limit > 0 && !list_is_empty(&hall->greeting)) {
+        struct session *oldest = LIST_MEMBER(list_first(&hall->greeting), struct session, link);
+        if (now - oldest->began_at <= limit) {
+            return;
+        }
+        end_at(oldest, "57P05", "client_login_timeout");
+    }
+}
+
+static bool is_unwanted(const struct session *session, int64_t now)
+{
+    int64_t limit = session->hall->backend.config->settings.client_idle_timeout;
+
+    return session->state == SESSION_IDLE && buffer_size(&session->in) == 0 &&
+           (session->hall->is_draining || (limit > 0 && now - session->asked_at > limit));
+}
+
+/* Idle sessions: many, so not often, and not at all while nothing would come of it. */
+static void check_idle(struct hall *hall, int64_t now)
+{
+    struct list_link *link = list_first(&hall->sessions);
+
+    if (!hall->is_draining && (hall->backend.config->settings.client_idle_timeout == 0 ||
+                               now - hall->looked_at < CLOCK_SECOND)) {
+        return;
+    }
+    hall->looked_at = now;
+    while (link != NULL) {
+        struct session *session = LIST_MEMBER(link, struct session, link);
+        link = list_next(&hall->sessions, link);
+        if (is_unwanted(session, now)) { /* it has no server: no other session ends with it */
+            end_at(session, hall->is_draining ? "57P01" : "57P05",
+                   hall->is_draining ? "the router's shutdown" : "client_idle_timeout");
+        }
+    }
 }
 
 void hall_maintain(struct hall *hall, int64_t now)
 {
-    struct list_link *link = list_first(&hall->sessions);
-    struct session *session = link == NULL ? NULL : LIST_MEMBER(link, struct session, link);
-
-    while (session != NULL && !is_dead(session)) {
-        struct session *next = next_of(hall, &session->link);
-        if (hall->is_draining && session->state == SESSION_IDLE && buffer_size(&session->in) == 0) {
-            struct error error = {0};
-            error_set(&error, "57P01", "terminating connection: the router is shutting down");
-            session_fail(session, &error);
-        } else {
-            check_times(session, now);
-        }
-        session = next;
-    }
-    for (link = list_first(&hall->backend.pools); link != NULL;
+    check_greeting(hall, now);
+    check_idle(hall, now);
+    for (struct list_link *link = list_first(&hall->backend.pools); link != NULL;
          link = list_next(&hall->backend.pools, link)) {
-        pool_maintain(LIST_MEMBER(link, struct pool, link), now);
+        struct pool *pool = LIST_MEMBER(link, struct pool, link);
+        check_linked(pool, now);
+        pool_maintain(pool, now);
     }
 }

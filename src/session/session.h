@@ -52,6 +52,7 @@ struct session {
     struct hall *hall;     /* borrowed */
     uint64_t id;           /* of this worker, never used again */
     enum session_state state;
+    bool is_let_in; /* it's in the hall's sessions, no longer among those that greet */
     struct stream stream;
     struct buffer in;       /* owned: bytes from the client that could not be handled yet */
     struct greet *greet;    /* owned, until it's let in */
@@ -105,8 +106,10 @@ struct hall {
     const struct hba *hba;     /* borrowed; may be NULL */
     struct tls_context *tls;   /* borrowed: for clients; NULL: none */
     const unsigned char *seed; /* 32 bytes of the process */
-    struct list sessions;
-    struct list dead; /* ended, and freed at the end of the turn */
+    struct list greeting;      /* sessions that are not let in yet */
+    struct list sessions;      /* the others */
+    int64_t looked_at;         /* ns: all of them, last */
+    struct list dead;          /* ended, and freed at the end of the turn */
     uint64_t next_id;
     struct session **slots; /* owned: by the low bits of the cancel pid */
     size_t slot_count;

@@ -17,6 +17,8 @@ def run_suite(place, router, options):
         path = pathlib.Path(options.source) / name
         (shutil.copytree if path.is_dir() else shutil.copy)(path, place / name)
     shutil.copytree(options.library, place / "library")
+    for name in ("autoinc.so", "refint.so"):  # of contrib/spi, which the suite wants beside its own
+        shutil.copy(BIN / "lib" / name, place / "library")
     os.umask(0)
     for path in (place, *place.rglob("*")):
         path.chmod(0o777 if path.is_dir() else 0o666)

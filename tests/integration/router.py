@@ -123,6 +123,7 @@ class Process(Target):
         self.log = self.directory / "log"
         for name in ("key.pem", "cert.pem"):
             shutil.copyfile(backend.directory / name, self.directory / name)
+            (self.directory / name).chmod(0o600)
         users = "".join(f'"{name}" "{secret}"\n' for name, secret in backend.verifiers())
         (self.directory / "userlist.txt").write_text(users)
         (self.directory / "userlist.txt").chmod(0o600)

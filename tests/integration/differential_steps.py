@@ -56,7 +56,11 @@ PREPARABLE = [
     ("SELECT now()::timestamptz IS NOT NULL, $1::date", ["2020-02-03"]), ("SELECT count(*) FROM v", []),
 ]
 CHANNELS = ["alpha", "beta", "Mixed Case"]
-PINS = re.compile(r"\b(temp|temporary|pg_temp)\b|\bhold\b|pg_(try_)?advisory_lock|setseed|currval|lastval", re.I)
+# What a pool may answer by keeping the client on its server connection until it goes: where it must, and where it
+# can't tell from the text what a statement sets, or what its tokens are.
+PINS = re.compile(r"\b(temp|temporary|pg_temp)\b|\bhold\b|pg_(try_)?advisory_lock|setseed|currval|lastval|"
+                  r"set_config\(lower|PERFORM set_config|UPDATE pg_settings|U&'", re.I)
+SET_CONFIG = 2078  # its oid, in a FunctionCall
 FAMILIES = ["settings", "strings", "transactions", "data", "prepared", "portals", "copy", "cursors", "locks", "listen",
             "temp", "discard", "errors", "pipeline", "function", "roles", "ddl", "reconnect", "look"]
 UNPROVABLE = ["sequences", "literals", "catalogue", "plans"]
@@ -68,7 +72,8 @@ def quoted(name):
 
 def pins(step):
     """Whether this client must be thought to keep its server connection from now on."""
-    return step[1] == "send" and any(isinstance(part, str) and PINS.search(part) for m in step[2] for part in m)
+    parts = [part for message in step[2] for part in message] if step[1] == "send" else []
+    return any(part == SET_CONFIG or (isinstance(part, str) and PINS.search(part)) for part in parts)
 
 
 class Steps:
@@ -263,8 +268,8 @@ class Steps:
 
     def step_function(self, client):
         return [client, "send", [self.pick(
-            ["F", 1397, ["-5"]], ["F", 1397, ["minus"]], ["F", 2078, ["TimeZone", self.pick("UTC", "Asia/Tokyo"), "f"]],
-            ["F", 2078, ["app.tenant", "called", self.pick("t", "f")]], ["F", 4294967290, []])]]
+            ["F", 1397, ["-5"]], ["F", 1397, ["minus"]], ["F", SET_CONFIG, ["TimeZone", self.pick("UTC", "Asia/Tokyo"), "f"]],
+            ["F", SET_CONFIG, ["app.tenant", "called", self.pick("t", "f")]], ["F", 4294967290, []])]]
 
     def prepared_group(self):
         """Messages of one use of a statement, named or not, without Sync."""

@@ -20,6 +20,8 @@
 #include "base/list.h"
 #include "net/stream.h"
 
+#define SERVER_UNNAMED_UNKNOWN UINT64_MAX
+
 struct pool;
 struct backend;
 
@@ -41,15 +43,19 @@ struct server {
     struct expected_queue expected;
     size_t pass; /* bytes of a message's body that still come, and are passed on (or dropped) */
     bool is_pass_hidden;
-    char status;                /* of the last ReadyForQuery: 'I', 'T' or 'E'; 0 before the first */
-    bool is_doomed;             /* to be closed instead of becoming idle */
-    const char *doom;           /* why, for the log; static */
-    struct variables *settings; /* what has been SET in it; a share */
+    char status;      /* of the last ReadyForQuery: 'I', 'T' or 'E'; 0 before the first */
+    bool is_unsynced; /* messages of the extended protocol were sent that no Sync follows yet: there
+                         is a transaction although `status` says 'I' */
+    bool is_skipping; /* after an error in those it reads on for the Sync alone */
+    bool is_doomed;   /* to be closed instead of becoming idle */
+    const char *doom; /* why, for the log; static */
+    struct variables *settings;   /* what has been SET in it; a share */
     struct variables *parameters; /* what it reported; a share */
     struct variables *startup;    /* what it was started with (session pooling); a share */
     struct plans plans;
     bool has_plans, has_settings; /* it came from another worker with some, to be discarded */
-    uint64_t unnamed_session, unnamed_version; /* whose unnamed statement it holds; 0: nobody's */
+    uint64_t unnamed_session, unnamed_version; /* whose unnamed statement it holds; 0: nobody's;
+                                                  SERVER_UNNAMED_UNKNOWN: somebody's, or nobody's */
     uint32_t pid;
     unsigned char key[STARTUP_KEY_MAX];
     size_t key_size;

@@ -152,6 +152,18 @@ static enum verdict emptied(struct session *session)
     return verdict;
 }
 
+/* Whether the last message of the extended protocol has one behind it that ends its transaction. */
+static bool is_synced(struct expected_queue *queue)
+{
+    for (uint32_t i = queue->count; i > 0; i--) {
+        enum expected_kind kind = (enum expected_kind)expected_at(queue, i - 1)->kind;
+        if (kind != EXPECTED_COPY_END) {
+            return kind == EXPECTED_SYNC || kind == EXPECTED_QUERY || kind == EXPECTED_CALL;
+        }
+    }
+    return true;
+}
+
 /* The server wants the client's data: Syncs that were sent before it knew are read as nothing. */
 static enum verdict asks_for_data(struct session *session)
 {
@@ -174,6 +186,7 @@ static enum verdict asks_for_data(struct session *session)
         }
         i++;
     }
+    session->server->is_unsynced = first->kind == EXPECTED_EXECUTE && !is_synced(queue);
     return PASS;
 }
 
@@ -197,6 +210,8 @@ static bool skip_to_sync(struct session *session)
     for (uint32_t i = 0; i < count; i++) {
         expected_pop(queue);
     }
+    session->server->is_skipping = queue->count == 0;
+    session->server->unnamed_session = SERVER_UNNAMED_UNKNOWN; /* what was skipped isn't known */
     return is_seen || count == queue->count;
 }
 
@@ -309,6 +324,7 @@ static enum verdict ready(struct session *session, const char *body, size_t size
     }
     if (first == NULL) { /* a Sync that the server did take, after a COPY that failed */
         server->status = body[0];
+        server->is_unsynced = server->is_skipping = false;
         return PASS;
     }
     if (first->kind != EXPECTED_QUERY && first->kind != EXPECTED_SYNC &&
@@ -465,7 +481,8 @@ static void settle(struct session *session)
         link_applied(session);
         return;
     }
-    if (session->reapplies && server->expected.count == 0 && server->status != 'E') {
+    if (session->reapplies && server->expected.count == 0 && server->status != 'E' &&
+        !server->is_unsynced) {
         link_reapply(session);
         return;
     }

@@ -261,9 +261,9 @@ void link_reapply(struct session *session)
 bool link_is_over(const struct session *session)
 {
     const struct server *server = session->server;
-    return server->expected.count == 0 && server->status == 'I' && server->pass == 0 &&
-           session->pass == 0 && session->pins == 0 && is_translating(session) &&
-           !session->reapplies;
+    return server->expected.count == 0 && server->status == 'I' && !server->is_unsynced &&
+           server->pass == 0 && session->pass == 0 && session->pins == 0 &&
+           is_translating(session) && !session->reapplies;
 }
 
 static void note_end(struct session *session)
@@ -307,13 +307,13 @@ void link_abort(struct session *session)
     session->server = NULL;
     server->user = NULL;
     note_end(session);
-    bool is_busy = server->expected.count > 0;
+    bool is_running = server->expected.count > 0, is_busy = is_running || server->is_unsynced;
     session->server = server; /* its answers are not waited for */
     answer_forget(session);
     session->server = NULL;
     if (server->stream.state != STREAM_OPEN || is_busy || server->pass > 0 || session->pass > 0 ||
         (session->pins & (PIN_LIBRARY | PIN_UNKNOWN)) != 0) {
-        if (is_busy && pool->backend->cancel != NULL) {
+        if (is_running && pool->backend->cancel != NULL) {
             pool->backend->cancel(server); /* nobody waits for its result any more */
         }
         server_close(server, "its client went away in the middle of something");
@@ -364,8 +364,10 @@ static void answer_all(struct session *session, const struct error *error)
             is_told = false;
         }
     }
-    session->is_skipping = is_told; /* in the middle of a pipeline: up to its Sync */
-    if (queue->count == 0 && session->server->status != 'I') {
+    bool is_skipping = session->server->is_skipping; /* it has been told of an error before */
+    session->is_skipping = is_told || is_skipping; /* in the middle of a pipeline: up to its Sync */
+    if (queue->count == 0 && !is_skipping &&
+        (session->server->status != 'I' || session->server->is_unsynced)) {
         session->is_lost = true; /* it isn't waiting: its next request is told */
         session->lost = *error;
     }

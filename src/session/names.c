@@ -699,13 +699,8 @@ void names_answered(struct session *session, struct expected *entry, bool is_goo
 {
     switch ((enum part)entry->part) {
     case PART_NOTHING: break;
-    case PART_UNNAMED:
-    case PART_UNNAMED_HIDDEN:
-        if (!is_good) {
-            session->has_unnamed = false;
-            session->server->unnamed_session = 0;
-        }
-        break;
+    case PART_UNNAMED: session->has_unnamed = session->has_unnamed && is_good; break;
+    case PART_UNNAMED_HIDDEN: break; /* the client has it, be it here or not */
     case PART_STATEMENT:
     case PART_DROP:
         settle_plan(session, entry->object, entry, is_good);

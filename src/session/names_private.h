@@ -21,8 +21,7 @@
 /* Whether a text has names of prepared statements in it, and the text with ours instead, after what
  * it needs was sent.  False: out of memory. */
 [[nodiscard]] bool names_are_in(const struct facts *facts);
-[[nodiscard]] bool names_rewrite(struct session *session, struct facts *facts,
-                                 struct text *sql);
+[[nodiscard]] bool names_rewrite(struct session *session, struct facts *facts, struct text *sql);
 
 /* A PREPARE was completed: the name means that, and the server has it. */
 void names_made(struct session *session, const char *name, struct statement *statement);

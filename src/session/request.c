@@ -112,6 +112,7 @@ static enum step query(struct session *session, const struct request *request)
 
     session->queries++;
     session->pool->stats.queries++;
+    server->is_unsynced = false;
     if (is_translating(session)) {
         session->has_unnamed = false;
         server->unnamed_session = 0;
@@ -143,6 +144,7 @@ static enum step execute(struct session *session, const struct request *request)
         facts = is_unnamed ? session->portal_facts : names_portal_facts(session, request);
         track_sent(session, facts);
     }
+    session->server->is_unsynced = true;
     session->queries++;
     session->pool->stats.queries++;
     return owe(session, EXPECTED_EXECUTE, facts_share(facts)) && request_forward(session, request)
@@ -154,8 +156,8 @@ static enum step call(struct session *session, const struct request *request)
 {
     if (is_translating(session)) {
         session->pins |= PIN_UNKNOWN; /* which function it is can't be told from its number */
-        session->server->unnamed_session = session->server->unnamed_session;
     }
+    session->server->is_unsynced = false;
     return owe(session, EXPECTED_CALL, NULL) && request_forward(session, request)
                ? STEP_NEXT
                : no_memory(session);
@@ -181,6 +183,7 @@ static enum step sync(struct session *session, const struct request *request)
     if (is_copying_in(session)) {
         return request_forward(session, request) ? STEP_NEXT : no_memory(session);
     }
+    session->server->is_unsynced = session->server->is_skipping = false;
     return owe(session, EXPECTED_SYNC, NULL) && request_forward(session, request)
                ? STEP_NEXT
                : no_memory(session);
@@ -201,6 +204,7 @@ static enum step named(struct session *session, const struct request *request)
                                                ['D'] = EXPECTED_DESCRIBE,
                                                ['C'] = EXPECTED_CLOSE};
 
+    session->server->is_unsynced = true;
     if (!is_translating(session)) {
         return owe(session, kinds[(unsigned char)request->type], NULL) &&
                        request_forward(session, request)
@@ -287,10 +291,20 @@ static bool tell_loss(struct session *session, char type)
     return true;
 }
 
+/* Whether the server, or who stands in for it, reads no message of that type now. */
+static bool is_skipped(const struct session *session, char type)
+{
+    return session->is_skipping ||
+           (session->server != NULL && session->server->is_skipping && type != 'S');
+}
+
 static enum step handle(struct session *session, const struct request *request)
 {
     if (session->is_skipping) {
         skip(session, request);
+        return STEP_NEXT;
+    }
+    if (is_skipped(session, request->type)) {
         return STEP_NEXT;
     }
     if (session->server == NULL) {
@@ -352,7 +366,7 @@ size_t request_feed(struct session *session, const char *bytes, size_t size)
         if (session->server != NULL && session->server->expected.count > EXPECTED_MAX) {
             break;
         }
-        bool was_skipped = session->is_skipping;
+        bool was_skipped = is_skipped(session, frame.type);
         enum step step = handle(session, &request);
         if (step != STEP_NEXT) {
             break;

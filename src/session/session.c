@@ -595,7 +595,7 @@ static const char *passed_limit(const struct session *session, int64_t now, cons
     const struct server *server = session->server;
     int64_t asked = now - session->asked_at;
 
-    if (server->expected.count == 0 && server->status != 'I' &&
+    if (server->expected.count == 0 && (server->status != 'I' || server->is_unsynced) &&
         settings->idle_transaction_timeout > 0 && asked > settings->idle_transaction_timeout) {
         *sqlstate = "25P03";
         return "idle_transaction_timeout";

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "net/listener.h"
+#include "server/errand.h"
 #include "server/setup.h"
 #include "server/worker.h"
 
@@ -22,9 +23,11 @@ struct router {
     struct log log;
     struct loop *loop; /* owned: the control thread's */
     struct mailbox *mail;
-    struct mailbox_message idle_note; /* from workers, while draining */
+    struct control_call idle_note; /* from workers, while draining */
     _Atomic bool is_noted;
     struct workers workers;
+    struct errands errands;
+    struct admin admin;        /* what the console and the metrics are given */
     struct listener *listener; /* in the first worker's loop */
     struct loop_source signals;
     bool is_draining, is_stopping;
@@ -128,14 +131,20 @@ static void on_idle(void *owner)
 {
     struct router *router = owner;
     if (!atomic_exchange(&router->is_noted, true)) {
-        mailbox_post(router->mail, &router->idle_note);
+        mailbox_post(router->mail, &router->idle_note.message);
     }
 }
 
 static void on_message(void *owner, struct mailbox_message *message)
 {
+    struct control_call *call = (struct control_call *)(void *)message;
+    call->run(owner, call);
+}
+
+static void run_idle(void *owner, struct control_call *call)
+{
     struct router *router = owner;
-    (void)message;
+    (void)call;
     atomic_store(&router->is_noted, false);
     if (atomic_load(&router->workers.client_count) == 0) {
         router->is_stopping = true;
@@ -201,6 +210,19 @@ static bool catch_signals(struct router *router, struct error *err)
     return loop_watch(router->loop, &router->signals, err);
 }
 
+static void make_admin(struct router *router, unsigned worker_count)
+{
+    router->errands = (struct errands){.workers = &router->workers, .control = router->mail};
+    router->admin = (struct admin){
+        .owner = &router->errands,
+        .worker_count = worker_count,
+        .started_at = clock_utc(),
+        .ticket = errand_ticket,
+        .tear = errand_tear,
+        .post = errand_post,
+    };
+}
+
 static bool make_workers(struct router *router, struct error *err)
 {
     struct workers *workers = &router->workers;
@@ -226,7 +248,9 @@ static bool make_workers(struct router *router, struct error *err)
         return error_set(err, "53000", "getrandom: %s", strerror(errno));
     }
     workers->generation = (uint32_t)getpid();
+    workers->admin = &router->admin;
     unsigned wanted = (unsigned)count;
+    make_admin(router, wanted);
     workers->count = wanted;
     for (unsigned i = 0; i < wanted; i++) {
         workers->list[i] = worker_create(workers, i, router->setup, err);
@@ -323,7 +347,7 @@ static void finish(struct router *router)
 bool router_run(const struct router_plan *plan, struct error *err)
 {
     enum { LOOK_EVERY = 1 }; /* seconds */
-    struct router router = {.plan = plan};
+    struct router router = {.plan = plan, .idle_note.run = run_idle};
 
     if (!start(&router, err)) {
         finish(&router);

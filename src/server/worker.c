@@ -7,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "admin/console.h"
 #include "backend/cancel.h"
 #include "backend/server.h"
 #include "base/clock.h"
@@ -260,6 +261,7 @@ static bool build(struct worker *worker, struct setup *setup, struct error *err)
     hall->look_up = lookup_credential;
     hall->cancel = cancel;
     hall->client_count = &worker->all->client_count;
+    console_attach(hall, worker->all->admin);
     worker->tick.on_time = on_tick;
     take_setup(worker, setup_share(setup));
     return true;
@@ -381,6 +383,7 @@ void workers_stop_threads(struct workers *all)
 void workers_stop(struct workers *all)
 {
     workers_stop_threads(all);
+    all->is_over = true;
     for (unsigned i = 0; i < all->count; i++) {
         all->list[i]->hall.backend.worker_count = 1; /* nothing is sent to others any more */
     }

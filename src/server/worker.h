@@ -37,6 +37,8 @@ struct workers {
     uint32_t generation;
     _Atomic long client_count;
     _Atomic bool is_draining;
+    bool is_over;                  /* all threads have stopped: nothing is posted any more */
+    const struct admin *admin;     /* borrowed */
     void (*on_idle)(void *router); /* a worker has no client left while draining; any thread */
     void *router;
 };

@@ -112,10 +112,12 @@ void session_close(struct session *session, const char *reason)
     list_remove(session->is_let_in ? &hall->sessions : &hall->greeting, &session->link);
     list_push_last(&hall->dead, &session->link);
     give_slot(session);
-    atomic_fetch_sub(hall->client_count, 1);
     atomic_fetch_sub_explicit(&hall->session_count, 1, memory_order_relaxed);
-    if (session->state == SESSION_CONSOLE) {
+    if (session->console != NULL) {
+        hall->console_count--;
         hall->console_close(session);
+    } else {
+        atomic_fetch_sub(hall->client_count, 1);
     }
     if (session->pool != NULL) {
         session->pool->client_count--;
@@ -194,7 +196,7 @@ static void welcome(struct session *session)
             link_end(session);
         }
     } else {
-        session->state = SESSION_IDLE;
+        session->state = session->console != NULL ? SESSION_CONSOLE : SESSION_IDLE;
     }
     session_pump(session);
 }
@@ -262,6 +264,17 @@ static bool check_limits(const struct session *session, struct error *err)
     return true;
 }
 
+/* An operator comes in whatever the limits, and keeps nobody else out. */
+static bool open_console(struct session *session, struct error *err)
+{
+    if (!session->hall->console_open(session, err)) {
+        return false;
+    }
+    session->hall->console_count++;
+    atomic_fetch_sub(session->hall->client_count, 1);
+    return true;
+}
+
 static bool admit(struct session *session, struct error *err)
 {
     const struct startup *startup = greet_startup(session->greet);
@@ -278,7 +291,7 @@ static bool admit(struct session *session, struct error *err)
                                    ? sizeof session->cancel_key
                                    : KEY_SIZE_3_0;
     if (is_console(session->database)) {
-        return session->hall->console_open(session, err);
+        return open_console(session, err);
     }
     if (!check_limits(session, err)) {
         return false;
@@ -497,6 +510,7 @@ static void on_client_event(void *owner)
     case SESSION_WELCOMING:
     case SESSION_WAITING:
     case SESSION_APPLYING:
+    case SESSION_CONSOLE_BUSY:
         if (session->stream.is_hung_up) { /* nobody would take the answer */
             session_close(session, "the client went away while it waited");
         }
@@ -561,6 +575,10 @@ void session_cancel(struct session *session, const unsigned char *key, size_t ke
         difference |= (unsigned)(key[i] ^ session->cancel_key[i]);
     }
     if (difference != 0) {
+        return;
+    }
+    if (session->console != NULL) {
+        session->hall->console_cancel(session);
         return;
     }
     if (session->state == SESSION_WAITING) {

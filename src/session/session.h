@@ -22,14 +22,15 @@
 #include "session/greet.h"
 
 enum session_state {
-    SESSION_GREETING,  /* logging in; nothing is known of it */
-    SESSION_LOOKUP,    /* its credential is being asked for */
-    SESSION_WELCOMING, /* let in; waits for what a server reports, to be told */
-    SESSION_IDLE,      /* no server: nothing is under way */
-    SESSION_WAITING,   /* waits for a server; what it asked stays in `in` */
-    SESSION_APPLYING,  /* has a server, which is being given its settings */
-    SESSION_LINKED,    /* has a server */
-    SESSION_CONSOLE    /* talks to the admin console */
+    SESSION_GREETING,    /* logging in; nothing is known of it */
+    SESSION_LOOKUP,      /* its credential is being asked for */
+    SESSION_WELCOMING,   /* let in; waits for what a server reports, to be told */
+    SESSION_IDLE,        /* no server: nothing is under way */
+    SESSION_WAITING,     /* waits for a server; what it asked stays in `in` */
+    SESSION_APPLYING,    /* has a server, which is being given its settings */
+    SESSION_LINKED,      /* has a server */
+    SESSION_CONSOLE,     /* talks to the admin console */
+    SESSION_CONSOLE_BUSY /* the console waits for other threads; the client is not read */
 };
 
 /* Why a session keeps its server connection between transactions (bits). */
@@ -45,6 +46,7 @@ enum session_pin {
 };
 
 struct console; /* admin/console; sessions only keep it */
+struct admin;
 struct hall;
 
 struct session {
@@ -96,7 +98,7 @@ struct session {
     uint32_t cancel_pid;
     unsigned char cancel_key[32];
     size_t cancel_key_size;
-    struct console *console; /* owned by the admin layer */
+    struct console *console; /* owned by the admin layer; NULL: none */
     uint64_t queries, transactions;
 };
 
@@ -126,6 +128,9 @@ struct hall {
     /* Bytes for it; returns how many it has handled. */
     size_t (*console_feed)(struct session *session, const char *bytes, size_t size);
     void (*console_close)(struct session *session);
+    void (*console_cancel)(struct session *session); /* what it does, if it's busy */
+    const struct admin *admin;                       /* borrowed, the console's: of the process */
+    size_t console_count; /* sessions on it: not among the clients that a limit or a drain counts */
     _Atomic long *client_count; /* borrowed: of the process */
     _Atomic long
         session_count; /* here, with those that are on their way; for whoever shares them out */

@@ -39,6 +39,7 @@ struct backend {
     struct statement_table *statements;
     struct list pools;
     struct list cancels; /* requests under way: backend/server_cancel */
+    struct list asks;    /* questions under way: backend/ask */
     unsigned worker, worker_count;
     bool is_draining; /* no new connections but for who waits */
     void *host;       /* the worker */

@@ -53,21 +53,65 @@ static bool replace(char **to, const char *from)
     return true;
 }
 
-/* The credential for the servers: the database's own password, or the auth file's of that user. */
+/* Whether they stand for one password; a SCRAM secret's client key may be known to one only. */
+static bool is_same_secret(const struct credential *a, const struct credential *b)
+{
+    if (a->kind != b->kind) {
+        return false;
+    }
+    if (a->kind != CREDENTIAL_SCRAM) {
+        return strcmp(a->text, b->text) == 0;
+    }
+    return a->scram.iterations == b->scram.iterations && a->scram.salt_size == b->scram.salt_size &&
+           memcmp(a->scram.salt, b->scram.salt, a->scram.salt_size) == 0 &&
+           memcmp(a->scram.stored_key, b->scram.stored_key, SCRAM_KEY_SIZE) == 0;
+}
+
+static void set_credential(struct pool *pool, const struct credential *credential)
+{
+    explicit_bzero(&pool->made_secret, sizeof pool->made_secret);
+    pool->has_made_secret = false;
+    pool->credential = *credential;
+    pool->has_credential = true;
+    pool->retry_at = 0;
+}
+
+void pool_learn(struct pool *pool, const struct credential *credential)
+{
+    bool is_known = pool->has_credential && is_same_secret(&pool->credential, credential) &&
+                    (credential->kind != CREDENTIAL_SCRAM || pool->credential.scram.has_client_key);
+
+    if (!is_known && pool->settings->password[0] == '\0') {
+        set_credential(pool, credential);
+        pool->is_learned = true;
+    }
+}
+
+/* The credential for the servers: the database's own password, the auth file's of that user, or
+ * what a client has logged in with. */
 static void find_credential(struct pool *pool)
 {
     const struct auth_file *file = pool->backend->auth_file;
+    struct credential own = {0};
     struct error error = {0};
 
     if (pool->settings->password[0] != '\0') {
-        pool->has_credential =
-            credential_parse(pool->settings->password, &pool->credential, &error);
+        pool->is_learned = false;
+        pool->has_credential = false;
+        if (credential_parse(pool->settings->password, &own, &error)) {
+            set_credential(pool, &own);
+        }
+        credential_wipe(&own);
         return;
     }
     const struct auth_user *user = file == NULL ? NULL : auth_file_find(file, pool->server_user);
-    if (user != NULL) {
-        pool->credential = user->credential;
-        pool->has_credential = true;
+    if (user == NULL) {
+        pool->has_credential = pool->has_credential && pool->is_learned;
+        return;
+    }
+    if (!pool->has_credential || !is_same_secret(&pool->credential, &user->credential)) {
+        set_credential(pool, &user->credential);
+        pool->is_learned = false;
     }
 }
 
@@ -132,6 +176,18 @@ struct pool *pool_create(struct backend *backend, const char *database, const ch
     }
     list_push_last(&backend->pools, &pool->link);
     return pool;
+}
+
+struct pool *pool_find(struct backend *backend, const char *database, const char *user)
+{
+    for (struct list_link *link = list_first(&backend->pools); link != NULL;
+         link = list_next(&backend->pools, link)) {
+        struct pool *pool = LIST_MEMBER(link, struct pool, link);
+        if (strcmp(pool->database, database) == 0 && strcmp(pool->user, user) == 0) {
+            return pool;
+        }
+    }
+    return NULL;
 }
 
 void pool_forget_greetings(struct pool *pool)
@@ -217,26 +273,28 @@ void pool_resolved(struct pool *pool, const struct address_list *addresses,
 
 /* ---- opening ---- */
 
+enum opening { OPENED, OPEN_LATER, POOL_IS_FULL, DATABASE_IS_FULL, USER_IS_FULL };
+
 /* Whether another connection may be opened; then it's counted. */
-static bool take_quotas(struct pool *pool, int64_t size)
+static enum opening take_quotas(struct pool *pool, int64_t size)
 {
     const struct settings *settings = &pool->config->settings;
     int64_t database_max =
         first_set(pool->settings->max_db_connections, settings->max_db_connections, 0);
 
     if (!quota_take(pool->quota, size)) {
-        return false;
+        return POOL_IS_FULL;
     }
     if (!quota_take(pool->database_quota, database_max)) {
         quota_give(pool->quota);
-        return false;
+        return DATABASE_IS_FULL;
     }
     if (!quota_take(pool->user_quota, settings->max_user_connections)) {
         quota_give(pool->quota);
         quota_give(pool->database_quota);
-        return false;
+        return USER_IS_FULL;
     }
-    return true;
+    return OPENED;
 }
 
 static void give_quotas(struct pool *pool)
@@ -246,23 +304,26 @@ static void give_quotas(struct pool *pool)
     quota_give(pool->user_quota);
 }
 
-/* Opens one.  False when it may not, or can't now. */
-static bool open_one(struct pool *pool, int64_t size, struct variables *startup)
+static enum opening open_one(struct pool *pool, int64_t size, struct variables *startup)
 {
     struct error error = {0};
 
     if (pool->is_disabled || pool->addresses.count == 0 ||
-        pool->retry_at > loop_now(pool->backend->loop) || !take_quotas(pool, size)) {
-        return false;
+        pool->retry_at > loop_now(pool->backend->loop)) {
+        return OPEN_LATER;
+    }
+    enum opening opening = take_quotas(pool, size);
+    if (opening != OPENED) {
+        return opening;
     }
     if (server_connect(pool, startup, &error) == NULL) {
         give_quotas(pool);
         pool->last_error = error;
         pool->retry_at = loop_now(pool->backend->loop) + pool->config->settings.server_login_retry;
         pool->stats.login_failures++;
-        return false;
+        return OPEN_LATER;
     }
-    return true;
+    return OPENED;
 }
 
 /* An idle connection of another pool of this database makes room, when only the database's limit is
@@ -294,6 +355,18 @@ static bool evict_misfit(struct pool *pool)
     return true;
 }
 
+/* Opens one, in the place of an idle one if only a limit is in the way. */
+static bool open_or_replace(struct pool *pool, int64_t size, struct variables *startup)
+{
+    enum opening opening = open_one(pool, size, startup);
+
+    if (opening == OPENED || opening == OPEN_LATER) {
+        return opening == OPENED;
+    }
+    return (evict_misfit(pool) || (opening == DATABASE_IS_FULL && evict_other(pool))) &&
+           open_one(pool, size, startup) == OPENED;
+}
+
 static void grow(struct pool *pool)
 {
     struct list_link *link = list_first(&pool->waiters);
@@ -318,8 +391,7 @@ static void grow(struct pool *pool)
     pool->is_growing = true;
     while (link != NULL && opening < pool->waiters.count && opening < LOGIN_AT_ONCE_MAX) {
         struct variables *startup = waiter_of(link)->startup;
-        if (!open_one(pool, size, startup) &&
-            !((evict_misfit(pool) || evict_other(pool)) && open_one(pool, size, startup))) {
+        if (!open_or_replace(pool, size, startup)) {
             break;
         }
         opening++;
@@ -647,7 +719,7 @@ static void keep_minimum(struct pool *pool)
 
     while (!pool->is_paused && !pool->backend->is_draining && pool->client_count > 0 &&
            count < (size_t)pool->size_min && pool->lists[SERVER_LOGIN].count < LOGIN_AT_ONCE_MAX &&
-           open_one(pool, pool->size, NULL)) {
+           open_one(pool, pool->size, NULL) == OPENED) {
         count++;
     }
 }

@@ -55,8 +55,8 @@ struct pool {
     enum pool_mode mode;
     char *host, *server_database, *server_user; /* owned */
     int64_t size, size_min, size_reserve, port;
-    struct credential credential; /* for the servers */
-    bool has_credential;
+    struct credential credential;       /* for the servers */
+    bool has_credential, is_learned;    /* by pool_learn() */
     struct address_list addresses;      /* of the host, the preferred first; none: not known yet */
     size_t address_at;                  /* which of them is used */
     struct resolver_question *question; /* borrowed: they are being asked for; NULL: not */
@@ -84,7 +84,9 @@ struct pool {
 /* NULL: out of memory, or no such database (3D000). */
 [[nodiscard]] struct pool *pool_create(struct backend *backend, const char *database,
                                        const char *user, struct error *err);
-void pool_destroy(struct pool *pool); /* closes its servers */
+[[nodiscard]] struct pool *pool_find(struct backend *backend, const char *database,
+                                     const char *user); /* NULL: there is none */
+void pool_destroy(struct pool *pool);                   /* closes its servers */
 
 /* An idle server at once, now SERVER_USED; or NULL: the waiter is queued, and will hear. */
 [[nodiscard]] struct server *pool_take(struct pool *pool, struct pool_waiter *waiter);
@@ -116,6 +118,10 @@ void pool_maintain(struct pool *pool, int64_t now);
 
 /* Takes on another version of the configuration; servers that no longer fit are retired. */
 void pool_configure(struct pool *pool, struct config *config);
+
+/* A client has logged in as the servers' user with this; SCRAM: it must have the client key.  New
+ * connections use it, unless the configuration says with what. */
+void pool_learn(struct pool *pool, const struct credential *credential);
 
 /* Retires every server: idle ones now, used ones when they're given back. */
 void pool_reconnect(struct pool *pool, const char *reason);

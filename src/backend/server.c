@@ -156,7 +156,7 @@ void server_close(struct server *server, const char *reason)
 
 /* ---- while it is nobody's ---- */
 
-static bool take_parameter(struct server *server, const char *body, size_t size)
+bool server_take_parameter(struct server *server, const char *body, size_t size)
 {
     struct message_reader reader;
 
@@ -184,7 +184,7 @@ static bool take_message(struct server *server, char type, const char *body, siz
         return true;
     case 'S':
         snprintf(reason, reason_size, "it reported a setting that can't be kept");
-        return take_parameter(server, body, size);
+        return server_take_parameter(server, body, size);
     case 'N':
     case 'A': return true; /* nobody's: a LISTEN that somebody left would be undone before */
     case 'E':

@@ -79,6 +79,9 @@ void server_close(struct server *server, const char *reason);
  * 'I' it goes idle, else it is closed.  `limit`: ns that it may take. */
 void server_clean(struct server *server, const char *sql, const char *then, int64_t limit);
 
+/* The body of a ParameterStatus.  False: malformed, or it can't be kept. */
+[[nodiscard]] bool server_take_parameter(struct server *server, const char *body, size_t size);
+
 /* What it holds after a DISCARD ALL: nothing. */
 void server_forget(struct server *server);
 

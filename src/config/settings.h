@@ -47,6 +47,7 @@ struct settings {
     bool replication_connections;    /* pass replication=… through (else refused) */
     /* Who may come in. */
     char *auth_file, *auth_hba_file, *auth_ident_file, *auth_user, *auth_query, *auth_dbname;
+    int64_t auth_query_ttl;
     int64_t auth_type;               /* enum hba_method, when there is no auth_hba_file */
     char *admin_users, *stats_users; /* lists with commas */
     /* TLS. */

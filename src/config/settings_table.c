@@ -65,6 +65,9 @@ const struct setting settings_table[] = {
      1, TEXT_MAX, "", NULL, GROUP_LOGIN, RELOAD_LIVE,
      "Returns name and password of the user `$1`, who isn't in `auth_file`; runs as `auth_user`. "
      "Better than the default: a SECURITY DEFINER function, and no superuser."},
+    {TIME(auth_query_ttl), "10s", 0, HOURS_MAX, "s", NULL, GROUP_LOGIN, RELOAD_LIVE,
+     "How long an answer of `auth_query` serves further logins: a user who was dropped may come in "
+     "for as long. A login that fails asks anew at the next try. 0: each login asks."},
     {CHOICE(auth_type), "scram-sha-256", 0, 0, "", auth_types, GROUP_LOGIN, RELOAD_LIVE,
      "How clients log in when there is no `auth_hba_file`."},
     {STRING(auth_user), "", 0, TEXT_MAX, "", NULL, GROUP_LOGIN, RELOAD_LIVE,

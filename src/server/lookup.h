@@ -12,5 +12,10 @@
 /* backend->resolve: answers by pool_resolved(). */
 void lookup_address(struct backend *backend, struct pool *pool);
 
-/* hall->look_up: answers by session_credential(). */
+/* hall->look_up: answers by session_credential(): from the auth file, from what auth_query told a
+ * short while ago, or from auth_query. */
 void lookup_credential(struct session *session);
+
+/* hall->stop_look_up and hall->distrust. */
+void lookup_stop(struct session *session);
+void lookup_distrust(struct session *session);

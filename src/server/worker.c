@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "admin/console.h"
+#include "backend/ask.h"
 #include "backend/cancel.h"
 #include "backend/server.h"
 #include "base/clock.h"
@@ -92,22 +93,10 @@ static void free_server_call(struct server_call *call)
     free(call);
 }
 
-static struct pool *pool_named(struct backend *backend, const char *database, const char *user)
-{
-    for (struct list_link *link = list_first(&backend->pools); link != NULL;
-         link = list_next(&backend->pools, link)) {
-        struct pool *pool = LIST_MEMBER(link, struct pool, link);
-        if (strcmp(pool->database, database) == 0 && strcmp(pool->user, user) == 0) {
-            return pool;
-        }
-    }
-    return NULL;
-}
-
 static void run_server(struct worker *worker, struct worker_call *call)
 {
     struct server_call *arrival = (struct server_call *)(void *)call;
-    struct pool *pool = pool_named(&worker->hall.backend, arrival->database, arrival->user);
+    struct pool *pool = pool_find(&worker->hall.backend, arrival->database, arrival->user);
 
     pool_arrive(pool, arrival->server, arrival->copied, arrival->count);
     free_server_call(arrival);
@@ -157,7 +146,7 @@ struct ask_call {
 static void run_ask(struct worker *worker, struct worker_call *call)
 {
     struct ask_call *ask = (struct ask_call *)(void *)call;
-    struct pool *pool = pool_named(&worker->hall.backend, ask->database, ask->user);
+    struct pool *pool = pool_find(&worker->hall.backend, ask->database, ask->user);
 
     if (pool != NULL) {
         pool_spare(pool);
@@ -217,14 +206,14 @@ static void take_setup(struct worker *worker, struct setup *setup)
     worker->hall.hba = setup->hba;
     worker->hall.tls = setup->client_tls;
     auth_cache_clear(worker->auth_cache);
+    auth_cache_keep_for(worker->auth_cache, setup->config->settings.auth_query_ttl);
 }
 
 static bool build(struct worker *worker, struct setup *setup, struct error *err)
 {
     struct hall *hall = &worker->hall;
     struct backend *backend = &hall->backend;
-    struct auth_cache_plan plan = {
-        .entry_max = AUTH_ENTRIES_MAX, .ttl = WAIT_MAX * CLOCK_SECOND, .seed = worker->all->seed};
+    struct auth_cache_plan plan = {.entry_max = AUTH_ENTRIES_MAX, .seed = worker->all->seed};
 
     worker->loop = loop_create(err);
     worker->mail =
@@ -245,6 +234,7 @@ static bool build(struct worker *worker, struct setup *setup, struct error *err)
     backend->quotas = worker->all->quotas;
     list_init(&backend->pools);
     list_init(&backend->cancels);
+    list_init(&backend->asks);
     backend->worker = worker->index;
     backend->worker_count = worker->all->count;
     backend->host = worker;
@@ -259,6 +249,8 @@ static bool build(struct worker *worker, struct setup *setup, struct error *err)
     hall->generation = worker->all->generation;
     hall->host = worker;
     hall->look_up = lookup_credential;
+    hall->stop_look_up = lookup_stop;
+    hall->distrust = lookup_distrust;
     hall->cancel = cancel;
     hall->client_count = &worker->all->client_count;
     console_attach(hall, worker->all->admin);
@@ -345,6 +337,7 @@ static void close_all(struct worker *worker)
 
     close_sessions(hall, &hall->greeting);
     close_sessions(hall, &hall->sessions);
+    asks_done(&hall->backend);
     while (!list_is_empty(&hall->backend.pools)) {
         pool_destroy(LIST_MEMBER(list_first(&hall->backend.pools), struct pool, link));
     }

@@ -77,6 +77,11 @@ void auth_cache_clear(struct auth_cache *cache)
     }
 }
 
+void auth_cache_keep_for(struct auth_cache *cache, int64_t ttl)
+{
+    cache->plan.ttl = ttl;
+}
+
 void auth_cache_destroy(struct auth_cache *cache)
 {
     if (cache != NULL) {

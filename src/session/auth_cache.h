@@ -45,6 +45,9 @@ void auth_cache_destroy(struct auth_cache *cache); /* wipes; NULL is allowed */
  * source.  What was made of a plain password stays until another one is put. */
 void auth_cache_expire(struct auth_cache *cache, const char *source, const char *user);
 
+/* The ttl of the plan is another from now on. */
+void auth_cache_keep_for(struct auth_cache *cache, int64_t ttl);
+
 /* All of it: after a reload. */
 void auth_cache_clear(struct auth_cache *cache);
 

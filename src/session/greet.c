@@ -510,6 +510,12 @@ bool greet_client_key(const struct greet *greet, unsigned char key[SCRAM_KEY_SIZ
     return greet->state == GREET_IN && password_client_key(&greet->check, key);
 }
 
+const struct credential *greet_known(const struct greet *greet)
+{
+    bool is_shown = greet->state == GREET_IN && greet->check.credential.kind != CREDENTIAL_NONE;
+    return is_shown ? &greet->check.credential : NULL;
+}
+
 const char *greet_left_over(const struct greet *greet, size_t *size)
 {
     *size = buffer_size(&greet->in);

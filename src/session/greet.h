@@ -67,6 +67,10 @@ void greet_refuse(struct greet *greet, const struct error *why);
  * the client logged in otherwise. */
 [[nodiscard]] bool greet_client_key(const struct greet *greet, unsigned char key[SCRAM_KEY_SIZE]);
 
+/* After GREET_ACCEPTED: what greet_credential() was given, which the client has shown to know;
+ * borrowed.  NULL: it was not asked for. */
+[[nodiscard]] const struct credential *greet_known(const struct greet *greet);
+
 /* What the client has sent behind its login already; borrowed.  `*size` 0: nothing. */
 [[nodiscard]] const char *greet_left_over(const struct greet *greet, size_t *size);
 

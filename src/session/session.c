@@ -119,6 +119,9 @@ void session_close(struct session *session, const char *reason)
     } else {
         atomic_fetch_sub(hall->client_count, 1);
     }
+    if (session->state == SESSION_LOOKUP) {
+        hall->stop_look_up(session);
+    }
     if (session->pool != NULL) {
         session->pool->client_count--;
         link_abort(session);
@@ -218,35 +221,32 @@ static void begin_welcome(struct session *session)
 static struct pool *find_pool(struct hall *hall, const char *database, const char *user,
                               struct error *err)
 {
-    for (struct list_link *link = list_first(&hall->backend.pools); link != NULL;
-         link = list_next(&hall->backend.pools, link)) {
-        struct pool *pool = LIST_MEMBER(link, struct pool, link);
-        if (strcmp(pool->database, database) == 0 && strcmp(pool->user, user) == 0) {
-            return pool;
-        }
-    }
-    return pool_create(&hall->backend, database, user, err);
+    struct pool *pool = pool_find(&hall->backend, database, user);
+    return pool != NULL ? pool : pool_create(&hall->backend, database, user, err);
 }
 
-static bool is_console(const char *database)
+bool session_is_console(const char *database)
 {
     return strcmp(database, "reparto") == 0 || strcmp(database, "pgbouncer") == 0;
 }
 
-/* A SCRAM login tells the client's key: the pool can log in at its servers with it. */
-static void learn_key(struct session *session)
+/* The pool can log in at its servers with what its user has just logged in with: a SCRAM login
+ * tells the client's key. */
+static void teach_pool(struct session *session)
 {
     struct pool *pool = session->pool;
-    unsigned char key[SCRAM_KEY_SIZE];
+    const struct credential *known = greet_known(session->greet);
 
-    if (pool->has_credential && pool->credential.kind == CREDENTIAL_SCRAM &&
-        !pool->credential.scram.has_client_key && strcmp(pool->server_user, session->user) == 0 &&
-        greet_client_key(session->greet, key)) {
-        memcpy(pool->credential.scram.client_key, key, sizeof key);
-        pool->credential.scram.has_client_key = true;
-        pool->retry_at = 0;
+    if (known == NULL || strcmp(pool->server_user, session->user) != 0) {
+        return;
     }
-    explicit_bzero(key, sizeof key);
+    struct credential proven = *known;
+    if (proven.kind != CREDENTIAL_SCRAM ||
+        greet_client_key(session->greet, proven.scram.client_key)) {
+        proven.scram.has_client_key |= proven.kind == CREDENTIAL_SCRAM;
+        pool_learn(pool, &proven);
+    }
+    credential_wipe(&proven);
 }
 
 static bool check_limits(const struct session *session, struct error *err)
@@ -290,7 +290,7 @@ static bool admit(struct session *session, struct error *err)
     session->cancel_key_size = greet_version(session->greet) >= STARTUP_VERSION_3_2
                                    ? sizeof session->cancel_key
                                    : KEY_SIZE_3_0;
-    if (is_console(session->database)) {
+    if (session_is_console(session->database)) {
         return open_console(session, err);
     }
     if (!check_limits(session, err)) {
@@ -306,7 +306,7 @@ static bool admit(struct session *session, struct error *err)
         return false;
     }
     session->pool->client_count++;
-    learn_key(session);
+    teach_pool(session);
     return startup_settings_read(session, startup, err);
 }
 
@@ -345,6 +345,9 @@ static void step_greeting(struct session *session)
         if (session->hall->backend.config->settings.log_pooler_errors && error_is_set(&error)) {
             log_event(LOG_WARN, &context, "client_login_failed", "sqlstate=%s error=\"%s\"",
                       error.sqlstate, error.message);
+        }
+        if (strcmp(error.sqlstate, "28P01") == 0) {
+            session->hall->distrust(session);
         }
         session_close(session, error.message);
         return;

@@ -45,6 +45,7 @@ enum session_pin {
     PIN_STATEMENT = 128 /* a prepared statement that can't be moved */
 };
 
+struct ask;
 struct console; /* admin/console; sessions only keep it */
 struct admin;
 struct hall;
@@ -57,6 +58,7 @@ struct session {
     bool is_let_in; /* it's in the hall's sessions, no longer among those that greet */
     struct stream stream;
     struct buffer in;       /* owned: bytes from the client that could not be handled yet */
+    struct ask *lookup;     /* of its credential, while SESSION_LOOKUP; the host's; may be NULL */
     struct greet *greet;    /* owned, until it's let in */
     struct pool *pool;      /* borrowed; NULL before it's let in, and on the console */
     char *database, *user;  /* owned; as it asked for */
@@ -120,6 +122,10 @@ struct hall {
     void *host;          /* the worker */
     /* A credential is wanted for session->user: session_credential() answers, maybe at once. */
     void (*look_up)(struct session *session);
+    /* The session ends before that was answered. */
+    void (*stop_look_up)(struct session *session);
+    /* Its login failed with what was found: that may be out of date. */
+    void (*distrust)(struct session *session);
     /* A CancelRequest for whoever has that key. */
     void (*cancel)(struct hall *hall, uint32_t pid, const unsigned char *key, size_t key_size);
     /* Opens the admin console for a session (database reparto or pgbouncer); false and `err`:
@@ -159,6 +165,9 @@ void session_fail(struct session *session, const struct error *error);
 
 /* Cancels what the session runs now, if the key is its own. */
 void session_cancel(struct session *session, const unsigned char *key, size_t key_size);
+
+/* Whether that name is the console's: "reparto" or "pgbouncer". */
+[[nodiscard]] bool session_is_console(const char *database);
 
 /* Frees what ended in this turn. */
 void hall_bury(struct hall *hall);

@@ -55,6 +55,7 @@ struct plan {
     bool is_assumed;             /* it will be, once all that was sent has been answered well */
     uint64_t epoch;              /* of the schema, when it was parsed */
     unsigned in_flight;          /* messages about it that are not answered yet */
+    uint64_t batch;              /* of the server: in which it was last sent or closed */
 };
 
 struct plans {

@@ -56,6 +56,7 @@ struct server {
     bool has_plans, has_settings; /* it came from another worker with some, to be discarded */
     uint64_t unnamed_session, unnamed_version; /* whose unnamed statement it holds; 0: nobody's;
                                                   SERVER_UNNAMED_UNKNOWN: somebody's, or nobody's */
+    uint64_t batch; /* Syncs sent: an error ends one, and leaves what is in later ones */
     uint32_t pid;
     unsigned char key[STARTUP_KEY_MAX];
     size_t key_size;

@@ -20,7 +20,12 @@ static void release_object(struct session *session, struct expected *entry, bool
 {
     switch ((enum expected_kind)entry->kind) {
     case EXPECTED_QUERY:
-    case EXPECTED_EXECUTE: facts_release(entry->object); break;
+    case EXPECTED_EXECUTE: {
+        struct facts *facts = entry->object;
+        session->unsettled -= facts != NULL && facts->is_unsettling;
+        facts_release(facts);
+        break;
+    }
     case EXPECTED_PARSE:
     case EXPECTED_BIND:
     case EXPECTED_DESCRIBE:
@@ -550,7 +555,5 @@ void answer_on_event(void *user)
         stream_flush(&server->stream);
     }
     settle(session);
-    if (session->server == server) {
-        session_go_on(session);
-    }
+    session_go_on(session); /* what waited for these answers, with the server or for another one */
 }

@@ -27,9 +27,10 @@ enum part {
     PART_NOTHING,
     PART_UNNAMED,        /* nothing: the client's Parse of its unnamed statement */
     PART_UNNAMED_HIDDEN, /* nothing: the same, sent again by us */
-    PART_STATEMENT,      /* a share of a statement; a good answer says that the server has it */
-    PART_DROP, /* a share of a statement; a good answer says that the server has it no more */
-    PART_NOTE  /* a note: the client's Parse or Close of a named statement */
+    PART_AGAIN,     /* a share of a statement: a Parse of its name that must fail, as it's there */
+    PART_STATEMENT, /* a share of a statement; a good answer says that the server has it */
+    PART_DROP,      /* a share of a statement; a good answer says that the server has it no more */
+    PART_NOTE       /* a note: the client's Parse or Close of a named statement */
 };
 
 struct note {
@@ -183,6 +184,32 @@ static bool owe_note(struct session *session, enum expected_kind kind, struct st
     return true;
 }
 
+/* Whether the server has the plan is not known yet, and will not be known by what is sent next
+ * failing with it: that is behind another Sync. */
+static bool is_unsure(const struct session *session, const struct statement *statement)
+{
+    struct server *server = session->server;
+    struct plan *plan = statement == NULL ? NULL : plans_use(&server->plans, statement);
+    return plan != NULL && plan->in_flight > 0 && plan->is_assumed != plan->is_there &&
+           plan->batch != server->batch;
+}
+
+static bool is_unnamed_unsure(const struct session *session)
+{
+    return session->unnamed_pending > 0 && session->unnamed_batch != session->server->batch;
+}
+
+static bool owe_unnamed(struct session *session, bool is_hidden)
+{
+    if (!owe(session, EXPECTED_PARSE, is_hidden, is_hidden ? PART_UNNAMED_HIDDEN : PART_UNNAMED,
+             NULL)) {
+        return false;
+    }
+    session->unnamed_pending++;
+    session->unnamed_batch = session->server->batch;
+    return true;
+}
+
 /* ---- messages of ours ---- */
 
 static bool send_parse(struct session *session, const char *name, const char *text,
@@ -210,6 +237,7 @@ static bool send_close(struct session *session, const char *name)
 static bool drop_plan(struct session *session, struct plan *plan)
 {
     plan->is_assumed = false;
+    plan->batch = session->server->batch;
     return send_close(session, plan->statement->name) &&
            owe_statement(session, EXPECTED_CLOSE, true, PART_DROP, plan->statement);
 }
@@ -282,6 +310,7 @@ bool names_ensure(struct session *session, struct statement *statement)
         }
     }
     plan->is_assumed = true;
+    plan->batch = server->batch;
     plan->epoch = session->pool->schema_epoch;
     if (statement->is_sql) {
         return send_sql_prepare(session, statement) && send_close(session, none) &&
@@ -301,8 +330,7 @@ static bool ensure_unnamed(struct session *session)
         if (server->unnamed_session == 0) {
             return true;
         }
-        server->unnamed_session = 0;
-        return send_close(session, "") &&
+        return send_close(session, "") && /* if that is skipped it stays somebody's */
                expected_push(&server->expected, EXPECTED_CLOSE, true, NULL) != NULL;
     }
     if (server->unnamed_session == session->id &&
@@ -314,7 +342,7 @@ static bool ensure_unnamed(struct session *session)
     const char *text = session->unnamed + session->unnamed_types;
     return send_parse(session, "", text, session->unnamed_size - session->unnamed_types,
                       session->unnamed, session->unnamed_types) &&
-           owe(session, EXPECTED_PARSE, true, PART_UNNAMED_HIDDEN, NULL);
+           owe_unnamed(session, true);
 }
 
 /* ---- Parse ---- */
@@ -371,10 +399,8 @@ static enum names_result parse_unnamed(struct session *session, const struct req
     if (!keep_unnamed(session, parse->text, parse->text_size, parse->types, parse->types_size)) {
         return NAMES_NO_MEMORY;
     }
-    return owe(session, EXPECTED_PARSE, false, PART_UNNAMED, NULL) &&
-                   request_forward(session, request)
-               ? NAMES_DONE
-               : NAMES_NO_MEMORY;
+    return owe_unnamed(session, false) && request_forward(session, request) ? NAMES_DONE
+                                                                            : NAMES_NO_MEMORY;
 }
 
 /* A name that is taken: the server is made to say so. */
@@ -384,7 +410,7 @@ static enum names_result parse_again(struct session *session, const struct parse
     return names_ensure(session, old) &&
                    send_parse(session, old->name, parse->text, parse->text_size, parse->types,
                               parse->types_size) &&
-                   owe_statement(session, EXPECTED_PARSE, false, PART_STATEMENT, old)
+                   owe_statement(session, EXPECTED_PARSE, false, PART_AGAIN, old)
                ? NAMES_DONE
                : NAMES_NO_MEMORY;
 }
@@ -396,13 +422,17 @@ static enum names_result parse_named(struct session *session, const struct parse
     struct statement *old = names_meaning(session, parse->name);
 
     if (old != NULL) {
-        return parse_again(session, parse, old);
+        return is_unsure(session, old) ? NAMES_WAIT : parse_again(session, parse, old);
     }
     struct statement *statement =
         statement_find(session->hall->backend.statements, false, parse->text, parse->text_size,
                        parse->types, parse->types_size);
     if (statement == NULL) {
         return NAMES_NO_MEMORY;
+    }
+    if (is_unsure(session, statement)) {
+        statement_release(statement);
+        return NAMES_WAIT;
     }
     bool is_ok = true;
     if (statement->facts == NULL && facts != NULL) {
@@ -418,6 +448,7 @@ static enum names_result parse_named(struct session *session, const struct parse
     }
     if (is_ok) {
         plan->is_assumed = true;
+        plan->batch = server->batch;
         plan->epoch = session->pool->schema_epoch;
         session->pool->stats.parses++;
         is_ok = rename_to(session, parse->name, statement) &&
@@ -437,11 +468,10 @@ static enum names_result parse_with_names(struct session *session, const struct 
     bool is_unnamed = parse->name[0] == '\0';
 
     session->pins |= PIN_STATEMENT;
-    bool is_ok =
-        names_rewrite(session, facts, &sql) &&
-        send_parse(session, parse->name, text_cstr(&sql), sql.size, parse->types,
-                   parse->types_size) &&
-        owe(session, EXPECTED_PARSE, false, is_unnamed ? PART_UNNAMED : PART_NOTHING, NULL);
+    bool is_ok = names_rewrite(session, facts, &sql) &&
+                 send_parse(session, parse->name, text_cstr(&sql), sql.size, parse->types,
+                            parse->types_size) &&
+                 (is_unnamed ? owe_unnamed(session, false) : owe_plain(session, EXPECTED_PARSE));
     if (is_ok && is_unnamed) {
         facts_release(session->unnamed_facts);
         session->unnamed_facts = facts_share(facts);
@@ -480,9 +510,8 @@ static enum names_result translate_parse(struct session *session, const struct r
         session->pins |= PIN_UNKNOWN;
         session->has_unnamed = false;
         session->server->unnamed_session = 0;
-        return owe_plain(session, EXPECTED_PARSE) && request_forward(session, request)
-                   ? NAMES_DONE
-                   : NAMES_NO_MEMORY;
+        return owe_unnamed(session, false) && request_forward(session, request) ? NAMES_DONE
+                                                                                : NAMES_NO_MEMORY;
     }
     if (!read_parse(request, &parse)) {
         return NAMES_MALFORMED;
@@ -565,12 +594,18 @@ static enum names_result translate_bind(struct session *session, const struct re
         return request->is_whole || has > NAMES_AT_FRONT_MAX ? NAMES_MALFORMED : NAMES_NEED_MORE;
     }
     if (name[0] == '\0') {
+        if (is_unnamed_unsure(session)) {
+            return NAMES_WAIT;
+        }
         bool is_ok = ensure_unnamed(session) &&
                      note_portal(session, portal, session->unnamed_facts) &&
                      owe_plain(session, EXPECTED_BIND) && request_forward(session, request);
         return is_ok ? NAMES_DONE : NAMES_NO_MEMORY;
     }
     struct statement *statement = names_meaning(session, name);
+    if (is_unsure(session, statement)) {
+        return NAMES_WAIT;
+    }
     const char *server_name = statement != NULL                   ? statement->name
                               : strncmp(name, "reparto_", 8) == 0 ? none
                                                                   : name;
@@ -590,6 +625,9 @@ static enum names_result translate_describe(struct session *session, const char 
     struct statement *statement = names_meaning(session, name);
     bool is_ok;
 
+    if (name[0] == '\0' ? is_unnamed_unsure(session) : is_unsure(session, statement)) {
+        return NAMES_WAIT;
+    }
     if (name[0] == '\0') {
         is_ok = ensure_unnamed(session) && owe_plain(session, EXPECTED_DESCRIBE) &&
                 request_forward(session, request);
@@ -611,8 +649,8 @@ static enum names_result translate_close(struct session *session, const char *na
     bool is_ok;
 
     if (name[0] == '\0') {
-        session->has_unnamed = false;
-        session->server->unnamed_session = 0;
+        session->has_unnamed = false; /* if that is skipped it stays somebody's */
+        session->server->unnamed_session = SERVER_UNNAMED_UNKNOWN;
         is_ok = owe_plain(session, EXPECTED_CLOSE) && request_forward(session, request);
         return is_ok ? NAMES_DONE : NAMES_NO_MEMORY;
     }
@@ -699,8 +737,19 @@ void names_answered(struct session *session, struct expected *entry, bool is_goo
 {
     switch ((enum part)entry->part) {
     case PART_NOTHING: break;
-    case PART_UNNAMED: session->has_unnamed = session->has_unnamed && is_good; break;
-    case PART_UNNAMED_HIDDEN: break; /* the client has it, be it here or not */
+    case PART_UNNAMED:
+        session->has_unnamed = session->has_unnamed && is_good;
+        session->unnamed_pending--;
+        break;
+    case PART_UNNAMED_HIDDEN: /* the client has it, be it here or not */
+        session->unnamed_pending--;
+        break;
+    case PART_AGAIN:
+        if (is_good) { /* it was not there, and now another text has its name */
+            session->server->is_doomed = true;
+            session->server->doom = "a prepared statement was not where it should be";
+        }
+        [[fallthrough]];
     case PART_STATEMENT:
     case PART_DROP:
         settle_plan(session, entry->object, entry, is_good);

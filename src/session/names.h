@@ -25,7 +25,13 @@ struct request {
     size_t body_size;  /* of the whole message */
 };
 
-enum names_result { NAMES_DONE, NAMES_NEED_MORE, NAMES_NO_MEMORY, NAMES_MALFORMED };
+enum names_result {
+    NAMES_DONE,
+    NAMES_NEED_MORE,
+    NAMES_WAIT, /* until more has been answered */
+    NAMES_NO_MEMORY,
+    NAMES_MALFORMED
+};
 
 /* Parse, Bind, Describe or Close: passes it on, translated; what of its body has not come yet
  * follows. */
@@ -36,6 +42,9 @@ enum names_result { NAMES_DONE, NAMES_NEED_MORE, NAMES_NO_MEMORY, NAMES_MALFORME
  * taken over.  False when out of memory. */
 [[nodiscard]] bool names_query(struct session *session, const struct request *request,
                                struct facts *facts);
+
+/* Whether a text has names of prepared statements in it; NULL is allowed. */
+[[nodiscard]] bool names_are_in(const struct facts *facts);
 
 /* Statement `part` of a query string, or of an Execute, was completed: what the client's names mean
  * now. */

@@ -18,9 +18,8 @@
 /* The server will not have it then. */
 [[nodiscard]] bool names_free(struct session *session, struct statement *statement);
 
-/* Whether a text has names of prepared statements in it, and the text with ours instead, after what
- * it needs was sent.  False: out of memory. */
-[[nodiscard]] bool names_are_in(const struct facts *facts);
+/* The text with our names instead of the client's, after what it needs was sent.  False: out of
+ * memory. */
 [[nodiscard]] bool names_rewrite(struct session *session, struct facts *facts, struct text *sql);
 
 /* A PREPARE was completed: the name means that, and the server has it. */

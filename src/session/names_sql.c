@@ -161,6 +161,7 @@ bool names_query(struct session *session, const struct request *request, struct 
     bool is_ok;
 
     track_sent(session, facts);
+    session->unsettled += facts->is_unsettling;
     if (!names_are_in(facts)) {
         is_ok = expected_push(queue, EXPECTED_QUERY, false, facts) != NULL;
         return is_ok && request_forward(session, request);

@@ -105,27 +105,80 @@ static bool owe(struct session *session, enum expected_kind kind, void *object)
     return expected_push(&session->server->expected, kind, false, object) != NULL;
 }
 
+/* The answers that are owed decide what the message at hand means: it stays where it is until they
+ * came. */
+static enum step wait_for_answers(struct session *session)
+{
+    struct server *server = session->server;
+
+    session->is_blocked = true;
+    if (server->is_unsynced && !message_write_empty(stream_out(&server->stream), 'H')) {
+        return no_memory(session);
+    }
+    return STEP_STOP;
+}
+
+/* Whether the server has asked for data: then Sync and Flush count for nothing. */
+static bool is_copying_in(const struct session *session)
+{
+    struct expected *first = expected_first(&session->server->expected);
+    if (first == NULL || !first->is_copy_in) {
+        return false;
+    }
+    for (uint32_t i = 1; i < session->server->expected.count; i++) {
+        if (expected_at(&session->server->expected, i)->kind == EXPECTED_COPY_END) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A query string that is all there; `facts`: a share.  Names in it mean what they do when all that
+ * was sent before it has been done. */
+static enum step look_at(struct session *session, const struct request *request,
+                         struct facts **facts)
+{
+    size_t size = strnlen(request->body, request->body_size);
+
+    if (!effects_may_be(request->body, size)) {
+        return STEP_NEXT;
+    }
+    if (session->unsettled > 0 && !is_copying_in(session)) {
+        return wait_for_answers(session);
+    }
+    if (!facts_read(session, request->body, size, facts)) {
+        return no_memory(session);
+    }
+    if (names_are_in(*facts) && session->server->expected.count > 0 && !is_copying_in(session)) {
+        facts_release(*facts);
+        *facts = NULL;
+        return wait_for_answers(session);
+    }
+    return STEP_NEXT;
+}
+
 static enum step query(struct session *session, const struct request *request)
 {
     struct server *server = session->server;
     struct facts *facts = NULL;
 
-    session->queries++;
-    session->pool->stats.queries++;
-    server->is_unsynced = false;
-    if (is_translating(session)) {
-        session->has_unnamed = false;
-        server->unnamed_session = 0;
-        if (!request->is_whole) {
-            session->pins |= PIN_UNKNOWN; /* too large to be looked at */
-        } else {
-            size_t size = strnlen(request->body, request->body_size);
-            if (effects_may_be(request->body, size) &&
-                !facts_read(session, request->body, size, &facts)) {
-                return no_memory(session);
-            }
+    if (is_translating(session) && request->is_whole) {
+        enum step step = look_at(session, request, &facts);
+        if (step != STEP_NEXT) {
+            return step;
         }
     }
+
+    session->queries++;
+    session->pool->stats.queries++;
+    if (is_translating(session)) {
+        session->has_unnamed = false;
+        server->unnamed_session = server->is_unsynced ? SERVER_UNNAMED_UNKNOWN : 0;
+        if (!request->is_whole) {
+            session->pins |= PIN_UNKNOWN; /* too large to be looked at */
+        }
+    }
+    server->is_unsynced = false;
     if (facts != NULL) {
         return names_query(session, request, facts) ? STEP_NEXT : no_memory(session);
     }
@@ -143,6 +196,7 @@ static enum step execute(struct session *session, const struct request *request)
     if (is_translating(session)) {
         facts = is_unnamed ? session->portal_facts : names_portal_facts(session, request);
         track_sent(session, facts);
+        session->unsettled += facts != NULL && facts->is_unsettling;
     }
     session->server->is_unsynced = true;
     session->queries++;
@@ -163,27 +217,13 @@ static enum step call(struct session *session, const struct request *request)
                : no_memory(session);
 }
 
-/* Whether the server has asked for data: then Sync and Flush count for nothing. */
-static bool is_copying_in(const struct session *session)
-{
-    struct expected *first = expected_first(&session->server->expected);
-    if (first == NULL || !first->is_copy_in) {
-        return false;
-    }
-    for (uint32_t i = 1; i < session->server->expected.count; i++) {
-        if (expected_at(&session->server->expected, i)->kind == EXPECTED_COPY_END) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static enum step sync(struct session *session, const struct request *request)
 {
     if (is_copying_in(session)) {
         return request_forward(session, request) ? STEP_NEXT : no_memory(session);
     }
     session->server->is_unsynced = session->server->is_skipping = false;
+    session->server->batch++;
     return owe(session, EXPECTED_SYNC, NULL) && request_forward(session, request)
                ? STEP_NEXT
                : no_memory(session);
@@ -204,16 +244,20 @@ static enum step named(struct session *session, const struct request *request)
                                                ['D'] = EXPECTED_DESCRIBE,
                                                ['C'] = EXPECTED_CLOSE};
 
-    session->server->is_unsynced = true;
+    if (session->unsettled > 0 && !is_copying_in(session)) {
+        return wait_for_answers(session);
+    }
     if (!is_translating(session)) {
+        session->server->is_unsynced = true;
         return owe(session, kinds[(unsigned char)request->type], NULL) &&
                        request_forward(session, request)
                    ? STEP_NEXT
                    : no_memory(session);
     }
     switch (names_translate(session, request)) {
-    case NAMES_DONE: return STEP_NEXT;
+    case NAMES_DONE: session->server->is_unsynced = true; return STEP_NEXT;
     case NAMES_NEED_MORE: return STEP_NEED_MORE;
+    case NAMES_WAIT: return wait_for_answers(session);
     case NAMES_NO_MEMORY: return no_memory(session);
     case NAMES_MALFORMED: return fail(session, "08P01", "invalid message format");
     }
@@ -325,6 +369,7 @@ size_t request_feed(struct session *session, const char *bytes, size_t size)
 {
     size_t at = 0;
 
+    session->is_blocked = false;
     while (at < size) {
         if (session->pass > 0) {
             size_t part = size - at < session->pass ? size - at : session->pass;
@@ -364,6 +409,7 @@ size_t request_feed(struct session *session, const char *bytes, size_t size)
             break;
         }
         if (session->server != NULL && session->server->expected.count > EXPECTED_MAX) {
+            session->is_blocked = true;
             break;
         }
         bool was_skipped = is_skipped(session, frame.type);

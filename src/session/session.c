@@ -429,7 +429,7 @@ static bool take_kept(struct session *session)
     if (used > 0) {
         buffer_consume(&session->in, used);
     }
-    if (!is_taking(session)) {
+    if (!is_taking(session) || session->is_blocked) {
         return false;
     }
     return buffer_size(&session->in) == 0 || used > 0 || read_behind(session);
@@ -459,7 +459,7 @@ static bool take_new(struct session *session)
         session_close(session, "out of memory");
         return false;
     }
-    return is_taking(session) && session->stream.may_read;
+    return is_taking(session) && !session->is_blocked && session->stream.may_read;
 }
 
 void session_pump(struct session *session)

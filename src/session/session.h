@@ -76,6 +76,8 @@ struct session {
     bool is_lost;          /* its server went away in a transaction: the next request is told */
     struct error lost;     /* why */
     bool had_error;        /* since the last commit point */
+    bool is_blocked;       /* what it asked next waits for answers that are owed; not read on */
+    unsigned unsettled;    /* statements under way that change what its names or settings mean */
     bool is_paused;        /* its server has more than the client takes: not read until drained */
 
     /* What it has set. */
@@ -94,6 +96,8 @@ struct session {
     size_t unnamed_size, unnamed_capacity, unnamed_types;
     uint64_t unnamed_version; /* counts */
     bool has_unnamed;
+    unsigned unnamed_pending;                   /* Parses of it that are not answered, */
+    uint64_t unnamed_batch;                     /* and the server's batch of the last one */
     struct facts *unnamed_facts, *portal_facts; /* shares; of the unnamed statement and portal */
     struct portal *portals; /* owned: named portals whose statements have facts; NULL mostly */
 

@@ -24,6 +24,46 @@ static bool is_standard(const struct session *session)
     return value == NULL || strcmp(value, "off") != 0;
 }
 
+static bool is_unsettling(const struct effects *effects)
+{
+    for (unsigned i = 0; i < effects->count; i++) {
+        switch (effects->list[i].kind) {
+        case EFFECT_SET:
+        case EFFECT_SET_LOCAL:
+        case EFFECT_RESET:
+        case EFFECT_RESET_ALL:
+        case EFFECT_DISCARD_ALL:
+        case EFFECT_SETTINGS_UNKNOWN:
+        case EFFECT_ROLLBACK_TO:
+        case EFFECT_PREPARE:
+        case EFFECT_DEALLOCATE:
+        case EFFECT_DEALLOCATE_ALL: return true;
+        case EFFECT_NONE:
+        case EFFECT_BEGIN:
+        case EFFECT_COMMIT:
+        case EFFECT_ROLLBACK:
+        case EFFECT_SAVEPOINT:
+        case EFFECT_RELEASE:
+        case EFFECT_DISCARD_PLANS:
+        case EFFECT_DISCARD_TEMP:
+        case EFFECT_EXECUTE:
+        case EFFECT_LISTEN:
+        case EFFECT_UNLISTEN:
+        case EFFECT_UNLISTEN_ALL:
+        case EFFECT_TEMP:
+        case EFFECT_HOLD_CURSOR:
+        case EFFECT_CLOSE_CURSOR:
+        case EFFECT_CLOSE_ALL:
+        case EFFECT_ADVISORY_LOCK:
+        case EFFECT_ADVISORY_UNLOCK_ALL:
+        case EFFECT_LOAD:
+        case EFFECT_SEQUENCE_STATE:
+        case EFFECT_UNKNOWN: break;
+        }
+    }
+    return false;
+}
+
 bool facts_read(const struct session *session, const char *sql, size_t size, struct facts **facts)
 {
     struct effects effects;
@@ -39,6 +79,7 @@ bool facts_read(const struct session *session, const char *sql, size_t size, str
         return false;
     }
     made->share_count = 1;
+    made->is_unsettling = is_unsettling(&effects);
     made->sql_size = size;
     memcpy(&made->effects, &effects, sizeof effects - unused);
     made->sql = (char *)made + sizeof *made - unused;

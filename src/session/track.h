@@ -18,6 +18,7 @@ struct facts {
     size_t sql_size;
     void *attached; /* owned: session/names_sql's; NULL: nothing */
     void (*free_attached)(void *attached);
+    bool is_unsettling; /* changes what names or settings mean, for what the client sends next */
     struct effects effects;
 };
 

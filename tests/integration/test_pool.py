@@ -110,7 +110,53 @@ class OneServer(RouterTest):
         self.assertEqual(errors(a.run(parse("x", "SELEC"), bind("", ""), execute(), sync())), ["42601"])
         self.assertEqual(value(a.run(bind("", ""), execute(), sync())), "a")
 
+    def test_nobody_binds_anothers_unnamed_statement_in_the_next_batch(self):
+        for what, skipped in {"parse": parse("", "SELECT 'mine'::text"), "close": close("S", ""),
+                              "query": query("SELECT 1")}.items():
+            with self.subTest(what):
+                a, b = self.client(), self.client()
+                a.run(parse("", "SELECT 'secret'::text"), sync())
+                found = b.run(parse("x", "SELEC"), skipped, sync(), bind("", ""), execute(), sync())
+                self.assertEqual(errors(found), ["42601", "26000"])
+
     # ---- names ----
+
+    def test_a_batch_that_fails_takes_nothing_from_the_next(self):
+        a, b = self.client(), self.client()
+        for connection in (a, b):
+            connection.run(parse("s", "SELECT 's'::text"), parse("t", "SELECT 't'::text"), sync())
+        b.sql("DEALLOCATE ALL")
+        found = a.run(parse("x", "SELEC"), bind("", "s"), execute(), sync(), bind("", "s"), execute(), sync(),
+                      bind("", "x"), sync(), bind("", "t"), execute(), sync())
+        self.assertEqual((errors(found), rows(found)), (["42601", "26000"], [[b"s"], [b"t"]]))
+
+    def test_batches_without_end(self):
+        a = self.client()
+        batch = [parse("s", "SELECT 's'::text"), bind("", "s"), execute(), sync()]
+        again = [bind("", "s"), execute(), sync(), parse("", "SELECT 1"), bind("", ""), execute(), sync()]
+        found = a.run(*batch, *again * 500)
+        self.assertEqual((errors(found), len(rows(found))), ([], 1001))
+
+    def test_a_batch_closes_and_parses_the_same_name(self):
+        a, b = self.client(), self.client()
+        for _ in range(3):
+            for connection in (a, b):
+                found = connection.run(parse("s", "SELECT 1"), close("S", "s"), parse("s", "SELECT 2"), bind("", "s"),
+                                       execute(), close("S", "s"), parse("s", "SELECT 1"), bind("", "s"), execute(),
+                                       close("S", "s"), sync())
+                self.assertEqual((errors(found), rows(found)), ([], [[b"2"], [b"1"]]))
+            found = a.run(parse("s", "SELECT 1"), parse("s", "SELECT 2"), sync(), bind("", "s"), execute(), close("S", "s"),
+                          sync())
+            self.assertEqual((errors(found), rows(found)), (["42P05"], [[b"1"]]))
+
+    def test_deallocate_and_parse_of_one_name_in_one_go(self):
+        a, b = self.client(), self.client()
+        a.run(parse("s", "SELECT 'old'::text"), sync())
+        b.run(parse("t", "SELECT 'old'::text"), sync())
+        found = a.run(query("DEALLOCATE s"), parse("s", "SELECT 'new'::text"), bind("", "s"), execute(), sync())
+        self.assertEqual((errors(found), value(found)), ([], "new"))
+        a.finish()
+        self.assertEqual(value(b.run(bind("", "t"), execute(), sync())), "old")
 
     def test_what_is_deallocated_in_a_pipeline_is_gone_for_what_follows(self):
         for text in ("DEALLOCATE s", "DEALLOCATE ALL", "DISCARD ALL"):

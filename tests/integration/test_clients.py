@@ -47,7 +47,7 @@ class Noise(threading.Thread):
 
     def __init__(self, router, number):
         super().__init__()
-        self.connection, self.number, self.is_over = router.connect(), number, threading.Event()
+        self.connection, self.number, self.is_over = router.connect(tls=router.tls), number, threading.Event()
         self.failure = None
 
     def run(self):

@@ -261,8 +261,10 @@ static enum verdict failed(struct session *session, const char *body, size_t siz
     session->pool->stats.errors++;
     session->had_error = true;
     if (session->state == SESSION_APPLYING) {
-        error_set(&session->lost, notice.sqlstate, "%s", notice.message);
-        server->doom = "its settings were refused";
+        if (!error_is_set(&session->lost)) {
+            error_set(&session->lost, notice.sqlstate, "%s",
+                      notice.message == NULL ? "?" : notice.message);
+        }
         return DROP;
     }
     if (first == NULL) {
@@ -477,7 +479,7 @@ static void settle(struct session *session)
         if (server->expected.count > 0) {
             return;
         }
-        if (server->doom != NULL) {
+        if (error_is_set(&session->lost)) {
             struct error error = session->lost;
             session->lost = (struct error){0};
             link_apply_failed(session, &error);

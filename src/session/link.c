@@ -44,14 +44,50 @@ void link_tell_parameters(struct session *session)
 /* ---- settings ---- */
 
 struct apply_plan {
-    struct text sql;
-    const struct variables *to;
-    unsigned pass; /* 0: identities back, 1: plain settings, 2: identities set */
+    struct text first, sql; /* the first query's and the second's */
+    unsigned pass;          /* 0: identities back, 1: plain settings */
 };
 
 static bool is_identity(const char *name)
 {
     return strcmp(name, "role") == 0 || strcmp(name, "session_authorization") == 0;
+}
+
+/* What decides how a query's text is read must be set by a query before. */
+static bool is_of_texts(const char *name)
+{
+    return strcmp(name, "standard_conforming_strings") == 0 || strcmp(name, "client_encoding") == 0;
+}
+
+static void write_name(struct text *sql, const char *name)
+{
+    text_append(sql, "\"");
+    for (size_t part; (part = strcspn(name, ".")), name[part] == '.'; name += part + 1) {
+        text_append_bytes(sql, name, part);
+        text_append(sql, "\".\"");
+    }
+    text_appendf(sql, "%s\"", name);
+}
+
+static void write_reset(struct text *sql, const char *name)
+{
+    text_append(sql, "RESET ");
+    write_name(sql, name);
+    text_append(sql, ";");
+}
+
+/* `value` as session/track keeps it. */
+static void write_set(struct text *sql, const char *name, const char *value)
+{
+    if (value[0] == TRACK_TIME_ZONE[0]) {
+        text_appendf(sql, "SET SESSION TIME ZONE %s;", value + 1);
+    } else if (value[0] == TRACK_FUNCTION[0]) {
+        text_appendf(sql, "SELECT pg_catalog.set_config('%s', %s, false);", name, value + 1);
+    } else {
+        text_append(sql, "SET SESSION ");
+        write_name(sql, name);
+        text_appendf(sql, " = %s;", value);
+    }
 }
 
 static void apply_one(void *context, const char *name, const char *old, const char *value)
@@ -60,20 +96,19 @@ static void apply_one(void *context, const char *name, const char *old, const ch
 
     if (plan->pass == 0) {
         if (is_identity(name) && old != NULL) {
-            text_appendf(&plan->sql, "RESET %s;", name);
+            write_reset(&plan->first, name);
         }
         return;
     }
-    if (is_identity(name) != (plan->pass == 2)) {
+    if (is_identity(name)) {
         return;
     }
-    if (value == NULL && plan->pass == 1) {
-        text_appendf(&plan->sql, "RESET %s;", name);
-    }
+    struct text *sql = is_of_texts(name) ? &plan->first : &plan->sql;
     if (value == NULL) {
-        return;
+        write_reset(sql, name);
+    } else {
+        write_set(sql, name, value);
     }
-    text_appendf(&plan->sql, "SET SESSION %s = %s;", name, value);
 }
 
 /* What makes `from` into `to`: first back to the login's own identity, which may set what a role
@@ -93,11 +128,25 @@ static void make_sql(struct apply_plan *plan, const struct variables *from,
     bool same_role =
         role == old_role || (role != NULL && old_role != NULL && strcmp(role, old_role) == 0);
     if (user != NULL && !same_user) {
-        text_appendf(&plan->sql, "SET SESSION session_authorization = %s;", user);
+        write_set(&plan->sql, "session_authorization", user);
     }
     if (role != NULL && !(same_role && same_user)) {
-        text_appendf(&plan->sql, "SET SESSION role = %s;", role);
+        write_set(&plan->sql, "role", role);
     }
+}
+
+/* A query of ours; no text, no query. */
+static bool ask(struct session *session, struct text *sql)
+{
+    struct server *server = session->server;
+    bool is_ok = !sql->has_failed;
+
+    if (sql->size > 0) {
+        is_ok = is_ok && message_write_string(stream_out(&server->stream), 'Q', text_cstr(sql)) &&
+                expected_push(&server->expected, EXPECTED_QUERY, true, NULL) != NULL;
+    }
+    text_done(sql);
+    return is_ok;
 }
 
 /* Whether the server has them now; else the SETs were sent. */
@@ -110,11 +159,8 @@ static bool apply_settings(struct session *session)
         return true;
     }
     make_sql(&plan, server->settings, session->settings);
-    bool is_ok = !plan.sql.has_failed &&
-                 message_write_string(stream_out(&server->stream), 'Q', text_cstr(&plan.sql)) &&
-                 expected_push(&server->expected, EXPECTED_QUERY, true, NULL) != NULL;
-    text_done(&plan.sql);
-    if (!is_ok) {
+    bool is_first_ok = ask(session, &plan.first);
+    if (!ask(session, &plan.sql) || !is_first_ok) {
         struct error error = {0};
         error_set(&error, "53200", "no memory for the session's settings");
         session->state = SESSION_APPLYING;
@@ -226,7 +272,7 @@ static void set_initial(struct text *sql, const struct session *session)
         const struct startup_parameter *setting = &session->initial->list[i];
         const char *now = variables_get(session->settings, setting->name);
         if (now != NULL && strcmp(now, setting->value) == 0) {
-            text_appendf(sql, "SET SESSION %s = %s;", setting->name, setting->value);
+            write_set(sql, setting->name, setting->value);
         }
     }
 }
@@ -243,11 +289,7 @@ void link_reapply(struct session *session)
         return;
     }
     session->state = SESSION_APPLYING;
-    bool is_ok = !sql.has_failed &&
-                 message_write_string(stream_out(&session->server->stream), 'Q', text_cstr(&sql)) &&
-                 expected_push(&session->server->expected, EXPECTED_QUERY, true, NULL) != NULL;
-    text_done(&sql);
-    if (!is_ok) {
+    if (!ask(session, &sql)) {
         struct error error = {0};
         error_set(&error, "53200", "no memory for the session's settings");
         link_apply_failed(session, &error);

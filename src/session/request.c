@@ -78,6 +78,7 @@ static bool answer_alone(struct session *session, const struct request *request)
         if (session->is_lost) {
             (void)notice_write(out, "ERROR", &session->lost);
             session->is_lost = false;
+            session->lost = (struct error){0};
         }
         (void)message_write_ready(out, 'I');
         return true;
@@ -332,6 +333,7 @@ static bool tell_loss(struct session *session, char type)
     }
     session->is_lost = false;
     request_refuse(session, type, &session->lost);
+    session->lost = (struct error){0};
     return true;
 }
 

@@ -5,9 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "sql/lexer.h"
 
-enum { SAVEPOINT_MAX = 64 };
+enum { SAVEPOINT_MAX = 64, VALUE_MAX = 1024 };
 
 struct savepoint {
     struct savepoint *below;    /* owned; the one that was set before; NULL: none */
@@ -69,7 +70,8 @@ bool facts_read(const struct session *session, const char *sql, size_t size, str
     struct effects effects;
 
     *facts = NULL;
-    effects_read(sql, size, is_standard(session), &effects);
+    bool standard = is_standard(session);
+    effects_read(sql, size, standard, &effects);
     if (effects.count == 0 && !effects.is_ddl) {
         return true;
     }
@@ -79,6 +81,7 @@ bool facts_read(const struct session *session, const char *sql, size_t size, str
         return false;
     }
     made->share_count = 1;
+    made->is_standard = standard;
     made->is_unsettling = is_unsettling(&effects);
     made->sql_size = size;
     memcpy(&made->effects, &effects, sizeof effects - unused);
@@ -213,17 +216,42 @@ static void put(struct session *session, const char *name, const char *value)
     }
 }
 
+/* A value's text that means the same whatever standard_conforming_strings is.  False: can't be. */
+static bool write_value(struct text *written, const char *text, size_t size, bool is_standard)
+{
+    if (memchr(text, '\\', size) == NULL || text[0] == 'E' || text[0] == 'e') {
+        text_append_bytes(written, text, size);
+        return true;
+    }
+    if (text[0] != '\'' || memchr(text + 1, '\'', size - 1) != text + size - 1) {
+        return false; /* more than one plain string, or one with quotes */
+    }
+    text_append(written, "E");
+    for (size_t i = 0; i < size; i++) {
+        text_append_bytes(written, "\\", text[i] == '\\' && is_standard);
+        text_append_bytes(written, text + i, 1);
+    }
+    return true;
+}
+
 static void set(struct session *session, const struct facts *facts, const struct effect *effect)
 {
-    char value[1024];
+    static const char *const marks[] = {[EFFECT_FORM_SET] = "",
+                                        [EFFECT_FORM_TIME_ZONE] = TRACK_TIME_ZONE,
+                                        [EFFECT_FORM_FUNCTION] = TRACK_FUNCTION};
+    const char *text =
+        effect->literal != NULL ? effect->literal : facts->sql + effect->value.offset;
+    size_t size = effect->literal != NULL ? strlen(effect->literal) : effect->value.size;
 
-    if (effect->value.size >= sizeof value) {
+    struct text written = {0};
+    text_append(&written, marks[effect->form]);
+    if (write_value(&written, text, size, facts->is_standard) && !written.has_failed &&
+        written.size <= VALUE_MAX) {
+        put(session, effect->setting, text_cstr(&written));
+    } else {
         session->pins |= PIN_SETTINGS;
-        return;
     }
-    memcpy(value, facts->sql + effect->value.offset, effect->value.size);
-    value[effect->value.size] = '\0';
-    put(session, effect->setting, value);
+    text_done(&written);
     if (strcmp(effect->setting, "session_authorization") == 0) {
         put(session, "role", NULL);
     }

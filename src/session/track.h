@@ -18,9 +18,15 @@ struct facts {
     size_t sql_size;
     void *attached; /* owned: session/names_sql's; NULL: nothing */
     void (*free_attached)(void *attached);
+    bool is_standard;   /* standard_conforming_strings, when it was read */
     bool is_unsettling; /* changes what names or settings mean, for what the client sends next */
     struct effects effects;
 };
+
+/* A session's settings are kept as they must be written in SET name = value; or, with one of these
+ * in front of the value, in SET TIME ZONE, or as the value of set_config(). */
+#define TRACK_TIME_ZONE "\001"
+#define TRACK_FUNCTION "\002"
 
 /* What the text does, if it does anything that must be followed: `*facts` is then a share, else
  * NULL. False when out of memory. */

@@ -192,6 +192,32 @@ class OneServer(RouterTest):
 
     # ---- settings ----
 
+    def test_a_list_set_by_a_function_stays_a_list(self):
+        a, b = self.client(), self.client()
+        a.sql("SELECT set_config('search_path', 'pg_catalog, public', false)")
+        b.sql("SELECT 1")
+        self.assertEqual(a.sql("SELECT array_length(current_schemas(false), 1)"), [("2",)])
+
+    def test_settings_in_every_form(self):
+        for text, name in (("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+                            "default_transaction_isolation"),
+                           ("SET TIME ZONE INTERVAL '+03:30' HOUR TO MINUTE", "TimeZone"),
+                           ("SET TIME ZONE 'Asia/Tokyo'", "TimeZone"),
+                           ("SET NAMES 'LATIN1'", "client_encoding"), ("SET search_path = public, pg_catalog", "search_path"),
+                           ("SET datestyle TO iso, dmy", "DateStyle"), (r"SET application_name = E'a\\b''c'", "application_name"),
+                           ("SET standard_conforming_strings = off; SET application_name = 'a\\\\b'", "application_name")):
+            with self.subTest(text):
+                a, b = self.client(), self.client()
+                untouched = b.sql(f"SHOW {name}")
+                a.sql(text)
+                here = a.sql(f"SHOW {name}")
+                self.assertNotEqual(here, untouched)
+                self.assertEqual(b.sql(f"SHOW {name}"), untouched)
+                self.assertEqual(a.sql(f"SHOW {name}"), here)
+                a.finish()
+                self.assertEqual(b.sql(f"SHOW {name}"), untouched)
+                b.finish()
+
     # ---- cancelling ----
 
     def test_a_late_cancel_hits_nobody_else(self):

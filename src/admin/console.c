@@ -36,6 +36,21 @@ static bool tell_parameters(struct session *session)
     return true;
 }
 
+/* So that operators see each other in SHOW CLIENTS. */
+static bool note_application(struct session *session)
+{
+    const struct startup *startup = greet_startup(session->greet);
+
+    for (size_t i = 0; i < startup->parameter_count; i++) {
+        if (strcmp(startup->parameters[i].name, "application_name") == 0) {
+            free(session->application_name);
+            session->application_name = strdup(startup->parameters[i].value);
+            return session->application_name != NULL;
+        }
+    }
+    return true;
+}
+
 static bool open_console(struct session *session, struct error *err)
 {
     const struct settings *settings = &session->hall->backend.config->settings;
@@ -47,7 +62,7 @@ static bool open_console(struct session *session, struct error *err)
                error_hint(err, "it must be in admin_users or stats_users");
     }
     struct console *console = calloc(1, sizeof *console);
-    if (console == NULL || !tell_parameters(session)) {
+    if (console == NULL || !tell_parameters(session) || !note_application(session)) {
         free(console);
         return error_set(err, "53200", "out of memory");
     }

@@ -1,6 +1,7 @@
 #include "admin/query.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,8 +80,7 @@ static bool read_parameter(struct reader *reader, char *value, size_t size, bool
     if (text != NULL && strlen(text) >= size) {
         return error_set(reader->err, "22001", "the value of $%lu is too long", number);
     }
-    strncpy(value, text == NULL ? "" : text, size - 1);
-    value[size - 1] = '\0';
+    snprintf(value, size, "%s", text == NULL ? "" : text);
     return true;
 }
 

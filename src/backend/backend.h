@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend/holds.h"
 #include "backend/prepared.h"
 #include "backend/quota.h"
 #include "backend/variables.h"
@@ -41,6 +42,7 @@ struct backend {
     struct list cancels; /* requests under way: backend/server_cancel */
     struct list asks;    /* questions under way: backend/ask */
     unsigned worker, worker_count;
+    struct holds holds; /* owned: databases that an operator holds back */
     bool is_draining; /* no new connections but for who waits */
     void *host;       /* the worker */
     /* Gives an idle server, that is in no list, to another worker. */

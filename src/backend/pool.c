@@ -158,6 +158,8 @@ struct pool *pool_create(struct backend *backend, const char *database, const ch
     }
     pool->backend = backend;
     pool->forced_mode = -1;
+    pool->is_paused = holds_is_paused(&backend->holds, database);
+    pool->newer_at = pool->older_at = loop_now(backend->loop);
     for (size_t i = 0; i < SERVER_STATE_COUNT; i++) {
         list_init(&pool->lists[i]);
     }
@@ -724,8 +726,22 @@ static void keep_minimum(struct pool *pool)
     }
 }
 
+/* What averages are taken from; without a stats_period they are over the pool's whole life. */
+static void note_stats(struct pool *pool, int64_t now)
+{
+    int64_t period = pool->config->settings.stats_period;
+
+    if (period > 0 && now - pool->newer_at >= period) {
+        pool->older_stats = pool->newer_stats;
+        pool->older_at = pool->newer_at;
+        pool->newer_stats = pool->stats;
+        pool->newer_at = now;
+    }
+}
+
 void pool_maintain(struct pool *pool, int64_t now)
 {
+    note_stats(pool, now);
     end_long_waits(pool, now);
     retire_idle(pool, now);
     keep_minimum(pool);

@@ -78,6 +78,8 @@ struct pool {
     uint64_t schema_epoch; /* of DDL seen; plans older than it are made anew */
     unsigned client_count; /* sessions that are logged in to it */
     struct pool_stats stats;
+    struct pool_stats newer_stats, older_stats;       /* at the last two ends of a stats_period */
+    int64_t newer_at, older_at;                       /* ns */
     struct histogram wait_histogram, query_histogram; /* µs */
 };
 

@@ -43,6 +43,12 @@ size_t statement_table_count(const struct statement_table *table)
     return table->statements.count;
 }
 
+const struct statement *statement_table_next(const struct statement_table *table, size_t *at)
+{
+    const struct hashmap_entry *entry = hashmap_next(&table->statements, at);
+    return entry == NULL ? NULL : entry->value;
+}
+
 /* The key: a letter for its kind, the types, the text and a zero; the text can't hold one. */
 static struct statement *create(struct statement_table *table, bool is_sql, const char *text,
                                 size_t text_size, const char *types, size_t types_size)

@@ -38,6 +38,10 @@ struct statement {
 void statement_table_destroy(struct statement_table *table); /* statements must be gone */
 [[nodiscard]] size_t statement_table_count(const struct statement_table *table);
 
+/* For loops: `*at` starts at 0; NULL at the end.  The table must not change meanwhile. */
+[[nodiscard]] const struct statement *statement_table_next(const struct statement_table *table,
+                                                           size_t *at);
+
 /* The statement of that text and types (`types` as in a Parse message, from the count on; size 0
  * for SQL): a new share.  NULL: out of memory. */
 [[nodiscard]] struct statement *statement_find(struct statement_table *table, bool is_sql,

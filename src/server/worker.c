@@ -358,6 +358,7 @@ void worker_destroy(struct worker *worker)
     auth_cache_destroy(worker->auth_cache);
     statement_table_destroy(worker->hall.backend.statements);
     variables_table_destroy(worker->hall.backend.variables);
+    holds_done(&worker->hall.backend.holds);
     config_release(worker->hall.backend.config);
     setup_release(worker->setup);
     loop_destroy(worker->loop);

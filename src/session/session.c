@@ -258,6 +258,10 @@ static bool check_limits(const struct session *session, struct error *err)
         return error_set(err, "53300", "sorry, too many clients already") ||
                error_hint(err, "max_client_conn is %d", (int)config->settings.max_client_conn);
     }
+    if (holds_is_disabled(&session->hall->backend.holds, session->database)) {
+        return error_set(err, "55000", "database \"%s\" is not currently accepting connections",
+                         session->database);
+    }
     if (session->hall->is_draining) {
         return error_set(err, "57P03", "the router is shutting down");
     }

@@ -137,6 +137,9 @@ static bool fill(struct pool *pool, struct config *config, struct error *err)
     pool->port = database->port;
     int64_t user_mode = user == NULL ? -1 : user->pool_mode;
     pool->mode = (enum pool_mode)first_set(user_mode, database->pool_mode, settings->pool_mode);
+    if (pool->is_replication) {
+        pool->mode = POOL_SESSION;
+    }
     pool->size = first_set(user == NULL ? -1 : user->pool_size, database->pool_size,
                            settings->default_pool_size);
     pool->size_min = first_set(database->min_pool_size, settings->min_pool_size, 0);
@@ -146,7 +149,7 @@ static bool fill(struct pool *pool, struct config *config, struct error *err)
 }
 
 struct pool *pool_create(struct backend *backend, const char *database, const char *user,
-                         struct error *err)
+                         bool is_replication, struct error *err)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL || !replace(&pool->database, database) || !replace(&pool->user, user) ||
@@ -157,6 +160,7 @@ struct pool *pool_create(struct backend *backend, const char *database, const ch
         return NULL;
     }
     pool->backend = backend;
+    pool->is_replication = is_replication;
     pool->forced_mode = -1;
     pool->is_paused = holds_is_paused(&backend->holds, database);
     pool->newer_at = pool->older_at = loop_now(backend->loop);
@@ -168,7 +172,7 @@ struct pool *pool_create(struct backend *backend, const char *database, const ch
         pool_destroy(pool);
         return NULL;
     }
-    pool->quota = quota_get(backend->quotas, 'p', database, user);
+    pool->quota = quota_get(backend->quotas, is_replication ? 'r' : 'p', database, user);
     pool->database_quota = quota_get(backend->quotas, 'd', database, "");
     pool->user_quota = quota_get(backend->quotas, 'u', "", user);
     if (pool->quota == NULL || pool->database_quota == NULL || pool->user_quota == NULL) {
@@ -180,12 +184,14 @@ struct pool *pool_create(struct backend *backend, const char *database, const ch
     return pool;
 }
 
-struct pool *pool_find(struct backend *backend, const char *database, const char *user)
+struct pool *pool_find(struct backend *backend, const char *database, const char *user,
+                       bool is_replication)
 {
     for (struct list_link *link = list_first(&backend->pools); link != NULL;
          link = list_next(&backend->pools, link)) {
         struct pool *pool = LIST_MEMBER(link, struct pool, link);
-        if (strcmp(pool->database, database) == 0 && strcmp(pool->user, user) == 0) {
+        if (pool->is_replication == is_replication && strcmp(pool->database, database) == 0 &&
+            strcmp(pool->user, user) == 0) {
             return pool;
         }
     }
@@ -719,8 +725,9 @@ static void keep_minimum(struct pool *pool)
 {
     size_t count = pool_server_count(pool);
 
-    while (!pool->is_paused && !pool->backend->is_draining && pool->client_count > 0 &&
-           count < (size_t)pool->size_min && pool->lists[SERVER_LOGIN].count < LOGIN_AT_ONCE_MAX &&
+    while (!pool->is_replication && !pool->is_paused && !pool->backend->is_draining &&
+           pool->client_count > 0 && count < (size_t)pool->size_min &&
+           pool->lists[SERVER_LOGIN].count < LOGIN_AT_ONCE_MAX &&
            open_one(pool, pool->size, NULL) == OPENED) {
         count++;
     }

@@ -53,6 +53,8 @@ struct pool {
     struct config *config;                  /* a share: the version that the next lines come from */
     const struct config_database *settings; /* borrowed from it */
     enum pool_mode mode;
+    bool is_replication; /* its connections serve one replication=… client each, then they're closed
+                          */
     char *host, *server_database, *server_user; /* owned */
     int64_t size, size_min, size_reserve, port;
     struct credential credential;       /* for the servers */
@@ -85,10 +87,12 @@ struct pool {
 
 /* NULL: out of memory, or no such database (3D000). */
 [[nodiscard]] struct pool *pool_create(struct backend *backend, const char *database,
-                                       const char *user, struct error *err);
+                                       const char *user, bool is_replication, struct error *err);
+
+/* The one of that name, or NULL. */
 [[nodiscard]] struct pool *pool_find(struct backend *backend, const char *database,
-                                     const char *user); /* NULL: there is none */
-void pool_destroy(struct pool *pool);                   /* closes its servers */
+                                     const char *user, bool is_replication);
+void pool_destroy(struct pool *pool); /* closes its servers */
 
 /* An idle server at once, now SERVER_USED; or NULL: the waiter is queued, and will hear. */
 [[nodiscard]] struct server *pool_take(struct pool *pool, struct pool_waiter *waiter);

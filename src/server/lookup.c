@@ -150,7 +150,7 @@ static void on_answer(void *owner, const char *const *row, const struct error *e
 static struct pool *find_pool(struct session *session, const struct query *query, struct error *err)
 {
     struct backend *backend = &session->hall->backend;
-    struct pool *pool = pool_find(backend, query->database, query->user);
+    struct pool *pool = pool_find(backend, query->database, query->user, false);
 
     if (pool != NULL) {
         return pool;
@@ -160,7 +160,7 @@ static struct pool *find_pool(struct session *session, const struct query *query
         error_hint(err, "set auth_dbname");
         return NULL;
     }
-    return pool_create(backend, query->database, query->user, err);
+    return pool_create(backend, query->database, query->user, false, err);
 }
 
 static void ask(struct session *session, const struct query *query)

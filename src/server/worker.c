@@ -96,7 +96,7 @@ static void free_server_call(struct server_call *call)
 static void run_server(struct worker *worker, struct worker_call *call)
 {
     struct server_call *arrival = (struct server_call *)(void *)call;
-    struct pool *pool = pool_find(&worker->hall.backend, arrival->database, arrival->user);
+    struct pool *pool = pool_find(&worker->hall.backend, arrival->database, arrival->user, false);
 
     pool_arrive(pool, arrival->server, arrival->copied, arrival->count);
     free_server_call(arrival);
@@ -146,7 +146,7 @@ struct ask_call {
 static void run_ask(struct worker *worker, struct worker_call *call)
 {
     struct ask_call *ask = (struct ask_call *)(void *)call;
-    struct pool *pool = pool_find(&worker->hall.backend, ask->database, ask->user);
+    struct pool *pool = pool_find(&worker->hall.backend, ask->database, ask->user, false);
 
     if (pool != NULL) {
         pool_spare(pool);

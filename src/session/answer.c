@@ -2,9 +2,11 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/server.h"
+#include "session/inquiry.h"
 #include "session/link.h"
 #include "session/names.h"
 #include "session/track.h"
@@ -220,27 +222,94 @@ static bool skip_to_sync(struct session *session)
     return is_seen || count == queue->count;
 }
 
-/* Our names for statements become the client's. */
-static bool translate_error(struct session *session, const char *body, size_t size)
+/* Copies an error's fields with the position moved to where it is in the client's own text. */
+static bool write_moved(struct buffer *out, const char *body, size_t size,
+                        const struct facts *facts)
 {
-    const char *found = memmem(body, size, "reparto_", 8);
-    char name[STATEMENT_NAME_SIZE];
+    struct message_writer writer = message_begin(out, 'E');
+    struct message_reader reader;
+    char number[24];
 
-    if (found == NULL) {
-        return false;
+    message_read_begin(&reader, body, size);
+    for (char field = message_read_byte(&reader); field != '\0' && !reader.has_failed;
+         field = message_read_byte(&reader)) {
+        const char *value = message_read_string(&reader);
+        if (field == 'P') {
+            snprintf(number, sizeof number, "%zu", names_position(facts, strtoul(value, NULL, 10)));
+            value = number;
+        }
+        message_put_byte(&writer, field);
+        message_put_string(&writer, value);
     }
-    size_t length = strspn(found, "abcdefghijklmnopqrstuvwxyz_0123456789");
-    if (length >= sizeof name || found + length >= body + size) {
+    message_put_byte(&writer, '\0');
+    writer.has_failed = writer.has_failed || reader.has_failed;
+    return message_end(&writer);
+}
+
+/* The first of our names in bytes[0..size): "reparto_0_17".  False: none. */
+static bool find_name(const char *bytes, size_t size, char name[STATEMENT_NAME_SIZE])
+{
+    const char *found = memmem(bytes, size, "reparto_", 8);
+    size_t length = found == NULL ? 0 : strspn(found, "abcdefghijklmnopqrstuvwxyz_0123456789");
+
+    if (length == 0 || length >= STATEMENT_NAME_SIZE) {
         return false;
     }
     memcpy(name, found, length);
     name[length] = '\0';
-    const char *theirs = names_of_client(session, name);
-    return theirs != NULL &&
-           notice_write_replaced(stream_out(&session->stream), 'E', body, size, name, theirs);
+    return true;
 }
 
+/* Our names for statements become the client's, and positions are those of its text.  `facts`: of
+ * the text that failed; NULL: nothing was changed in it. */
+static bool translate_error(struct session *session, const char *body, size_t size,
+                            const struct facts *facts)
+{
+    struct buffer *out = stream_out(&session->stream);
+    char name[STATEMENT_NAME_SIZE];
+    const char *theirs = find_name(body, size, name) ? names_of_client(session, name) : NULL;
+
+    if (facts != NULL && facts->attached != NULL) {
+        struct buffer moved = {0};
+        bool is_ok = write_moved(&moved, body, size, facts);
+        const char *bytes = buffer_bytes(&moved);
+        size_t count = buffer_size(&moved);
+        is_ok = is_ok &&
+                (theirs != NULL ? notice_write_replaced(out, 'E', bytes + FRAME_HEADER_SIZE,
+                                                        count - FRAME_HEADER_SIZE, name, theirs)
+                                : buffer_append(out, bytes, count));
+        buffer_done(&moved);
+        return is_ok;
+    }
+    return theirs != NULL && notice_write_replaced(out, 'E', body, size, name, theirs);
+}
+
+/* The facts of the text that the server has found an error in. */
+static struct facts *failed_facts(const struct session *session, const struct expected *first)
+{
+    if (first == NULL || first->is_hidden) {
+        return NULL;
+    }
+    if (first->kind == EXPECTED_QUERY || first->kind == EXPECTED_EXECUTE) {
+        return facts_share(first->object);
+    }
+    return first->kind == EXPECTED_PARSE ? facts_share(session->unnamed_facts) : NULL;
+}
+
+static enum verdict failed_with(struct session *session, const char *body, size_t size,
+                                const struct facts *facts);
+
 static enum verdict failed(struct session *session, const char *body, size_t size)
+{
+    struct facts *facts = failed_facts(session, expected_first(&session->server->expected));
+    enum verdict verdict = failed_with(session, body, size, facts);
+
+    facts_release(facts);
+    return verdict;
+}
+
+static enum verdict failed_with(struct session *session, const char *body, size_t size,
+                                const struct facts *facts)
 {
     struct server *server = session->server;
     struct expected *first = expected_first(&server->expected);
@@ -289,10 +358,16 @@ static enum verdict failed(struct session *session, const char *body, size_t siz
             return DROP;
         }
     }
-    return translate_error(session, body, size) ? DROP : PASS;
+    return translate_error(session, body, size, facts) ? DROP : PASS;
 }
 
 /* ---- the rest ---- */
+
+/* Not those that the server changes by itself, or by a change of identity. */
+static bool is_settable(const char *name)
+{
+    return strcmp(name, "in_hot_standby") != 0 && strcmp(name, "is_superuser") != 0;
+}
 
 static enum verdict reported(struct session *session, const char *body, size_t size)
 {
@@ -306,11 +381,12 @@ static enum verdict reported(struct session *session, const char *body, size_t s
         !variables_put(session->hall->backend.variables, &server->parameters, name, value)) {
         return BROKEN;
     }
-    if (session->state == SESSION_APPLYING || session->state == SESSION_WELCOMING) {
+    if (session->state == SESSION_APPLYING || session->state == SESSION_WELCOMING ||
+        session->reapplies) {
         return DROP; /* told when all of it is known */
     }
-    variables_release(session->told);
-    session->told = variables_share(server->parameters);
+    track_told(session, server->parameters);
+    session->has_reports = session->has_reports || is_settable(name);
     return PASS;
 }
 
@@ -353,6 +429,10 @@ static enum verdict ready(struct session *session, const char *body, size_t size
             names_end(session);
         }
     }
+    if (session->reapplies && server->status != 'E' && server->expected.count == 0) {
+        session->owed_ready = server->status; /* behind what it must be told first */
+        return DROP;
+    }
     return PASS;
 }
 
@@ -371,6 +451,7 @@ static enum verdict judge(struct session *session, char type, const char *body, 
     case 'S': return reported(session, body, size);
     case 'G':
     case 'W': return asks_for_data(session);
+    case 'D': inquiry_row(session, body, size); return DROP;
     default: { /* lint: not an enum */
         struct expected *first = expected_first(&session->server->expected);
         return first != NULL && first->is_hidden && type != 'N' && type != 'A' ? DROP : PASS;
@@ -436,7 +517,7 @@ static ssize_t feed(struct session *session, const char *bytes, size_t size)
         }
         size_t total = FRAME_HEADER_SIZE + frame.body_size,
                has = size - at < total ? size - at : total;
-        bool streamed = is_streamed(frame.type);
+        bool streamed = is_streamed(frame.type) && !(session->is_inquiring && frame.type == 'D');
         if (result == FRAME_BAD || (!streamed && total > BACKEND_KEEP_MAX)) {
             break_up(session, "that can't be right", frame.type);
             return -1;
@@ -470,6 +551,11 @@ static ssize_t feed(struct session *session, const char *bytes, size_t size)
     return (ssize_t)at;
 }
 
+static bool is_translating(const struct session *session)
+{
+    return session->pool->mode != POOL_SESSION;
+}
+
 /* What is to be done now that all that came was handled. */
 static void settle(struct session *session)
 {
@@ -479,6 +565,9 @@ static void settle(struct session *session)
         if (server->expected.count > 0) {
             return;
         }
+        if (session->is_inquiring) {
+            inquiry_end(session);
+        }
         if (error_is_set(&session->lost)) {
             struct error error = session->lost;
             session->lost = (struct error){0};
@@ -487,6 +576,16 @@ static void settle(struct session *session)
         }
         link_applied(session);
         return;
+    }
+    if (server->status == 'I' && server->expected.count == 0 && !server->is_unsynced &&
+        is_translating(session)) {
+        if (inquiry_is_needed(session)) {
+            session->has_reports = session->has_tracked = false;
+            stream_flush(&session->stream);
+            inquiry_begin(session);
+            return;
+        }
+        session->has_reports = session->has_tracked = false;
     }
     if (session->reapplies && server->expected.count == 0 && server->status != 'E' &&
         !server->is_unsynced) {

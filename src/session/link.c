@@ -37,15 +37,16 @@ void link_tell_parameters(struct session *session)
         return;
     }
     variables_diff(session->told, now, tell, session);
-    variables_release(session->told);
-    session->told = variables_share(now);
+    track_told(session, now);
 }
 
 /* ---- settings ---- */
 
+/* Two queries: the first goes back to the login's own identity, which may set what a role may not,
+ * and sets what decides how the second one's text is read. */
 struct apply_plan {
-    struct text first, sql; /* the first query's and the second's */
-    unsigned pass;          /* 0: identities back, 1: plain settings */
+    struct text first, sql;
+    bool are_identities; /* only those, back to the login's */
 };
 
 static bool is_identity(const char *name)
@@ -53,48 +54,27 @@ static bool is_identity(const char *name)
     return strcmp(name, "role") == 0 || strcmp(name, "session_authorization") == 0;
 }
 
-/* What decides how a query's text is read must be set by a query before. */
 static bool is_of_texts(const char *name)
 {
     return strcmp(name, "standard_conforming_strings") == 0 || strcmp(name, "client_encoding") == 0;
 }
 
-static void write_name(struct text *sql, const char *name)
+/* A part of a name may be a keyword: quoted. */
+static void write_reset(struct text *sql, const char *name)
 {
-    text_append(sql, "\"");
+    text_append(sql, "RESET \"");
     for (size_t part; (part = strcspn(name, ".")), name[part] == '.'; name += part + 1) {
         text_append_bytes(sql, name, part);
         text_append(sql, "\".\"");
     }
-    text_appendf(sql, "%s\"", name);
+    text_appendf(sql, "%s\";", name);
 }
 
-static void write_reset(struct text *sql, const char *name)
-{
-    text_append(sql, "RESET ");
-    write_name(sql, name);
-    text_append(sql, ";");
-}
-
-/* `value` as session/track keeps it. */
-static void write_set(struct text *sql, const char *name, const char *value)
-{
-    if (value[0] == TRACK_TIME_ZONE[0]) {
-        text_appendf(sql, "SET SESSION TIME ZONE %s;", value + 1);
-    } else if (value[0] == TRACK_FUNCTION[0]) {
-        text_appendf(sql, "SELECT pg_catalog.set_config('%s', %s, false);", name, value + 1);
-    } else {
-        text_append(sql, "SET SESSION ");
-        write_name(sql, name);
-        text_appendf(sql, " = %s;", value);
-    }
-}
-
-static void apply_one(void *context, const char *name, const char *old, const char *value)
+static void apply_one(void *context, const char *name, const char *old, const char *statement)
 {
     struct apply_plan *plan = context;
 
-    if (plan->pass == 0) {
+    if (plan->are_identities) {
         if (is_identity(name) && old != NULL) {
             write_reset(&plan->first, name);
         }
@@ -104,34 +84,35 @@ static void apply_one(void *context, const char *name, const char *old, const ch
         return;
     }
     struct text *sql = is_of_texts(name) ? &plan->first : &plan->sql;
-    if (value == NULL) {
+    if (statement == NULL) {
         write_reset(sql, name);
     } else {
-        write_set(sql, name, value);
+        text_appendf(sql, "%s;", statement);
     }
 }
 
-/* What makes `from` into `to`: first back to the login's own identity, which may set what a role
- * may not; a role that stays the same is set again, as its session user was reset. */
+static bool is_same(const char *a, const char *b)
+{
+    return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+/* What makes `from` into `to`.  A role that stays is set again when its session user was. */
 static void make_sql(struct apply_plan *plan, const struct variables *from,
                      const struct variables *to)
 {
-    for (plan->pass = 0; plan->pass < 2; plan->pass++) {
-        variables_diff(from, to, apply_one, plan);
-    }
+    plan->are_identities = true;
+    variables_diff(from, to, apply_one, plan);
+    plan->are_identities = false;
+    variables_diff(from, to, apply_one, plan);
     const char *user = variables_get(to, "session_authorization");
     const char *role = variables_get(to, "role");
-    const char *old_user = variables_get(from, "session_authorization");
-    const char *old_role = variables_get(from, "role");
-    bool same_user =
-        user == old_user || (user != NULL && old_user != NULL && strcmp(user, old_user) == 0);
-    bool same_role =
-        role == old_role || (role != NULL && old_role != NULL && strcmp(role, old_role) == 0);
+    bool same_user = is_same(user, variables_get(from, "session_authorization"));
+    bool same_role = is_same(role, variables_get(from, "role"));
     if (user != NULL && !same_user) {
-        write_set(&plan->sql, "session_authorization", user);
+        text_appendf(&plan->sql, "%s;", user);
     }
     if (role != NULL && !(same_role && same_user)) {
-        write_set(&plan->sql, "role", role);
+        text_appendf(&plan->sql, "%s;", role);
     }
 }
 
@@ -235,6 +216,15 @@ bool link_begin(struct session *session)
     return is_linked;
 }
 
+/* The ReadyForQuery that was kept back. */
+static void pay_ready(struct session *session)
+{
+    if (session->owed_ready != 0) {
+        (void)message_write_ready(stream_out(&session->stream), session->owed_ready);
+        session->owed_ready = 0;
+    }
+}
+
 void link_applied(struct session *session)
 {
     struct server *server = session->server;
@@ -243,6 +233,7 @@ void link_applied(struct session *session)
     server->settings = variables_share(session->settings);
     session->state = session->greet != NULL ? SESSION_WELCOMING : SESSION_LINKED;
     link_tell_parameters(session);
+    pay_ready(session);
     session_pump(session);
 }
 
@@ -263,6 +254,10 @@ void link_apply_failed(struct session *session, const struct error *why)
     session->state = SESSION_IDLE;
     session->is_lost = true;
     session->lost = error;
+    if (session->owed_ready != 0) {
+        session->owed_ready = 'I';
+        pay_ready(session);
+    }
     session_pump(session);
 }
 
@@ -272,7 +267,7 @@ static void set_initial(struct text *sql, const struct session *session)
         const struct startup_parameter *setting = &session->initial->list[i];
         const char *now = variables_get(session->settings, setting->name);
         if (now != NULL && strcmp(now, setting->value) == 0) {
-            write_set(sql, setting->name, setting->value);
+            text_appendf(sql, "%s;", setting->value);
         }
     }
 }
@@ -285,6 +280,12 @@ void link_reapply(struct session *session)
     set_initial(&sql, session);
     if (sql.size == 0 && !sql.has_failed) {
         text_done(&sql);
+        link_tell_parameters(session);
+        pay_ready(session);
+        stream_flush(&session->stream);
+        if (link_is_over(session)) {
+            link_end(session);
+        }
         session_go_on(session);
         return;
     }
@@ -359,6 +360,10 @@ void link_abort(struct session *session)
             pool->backend->cancel(server); /* nobody waits for its result any more */
         }
         server_close(server, "its client went away in the middle of something");
+        return;
+    }
+    if (pool->is_replication) {
+        server_close(server, "its replication client has ended");
         return;
     }
     bool resets = session->pins != 0 || !is_translating(session);

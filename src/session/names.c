@@ -460,14 +460,17 @@ static enum names_result parse_named(struct session *session, const struct parse
     return is_ok ? NAMES_DONE : NAMES_NO_MEMORY;
 }
 
-/* Parse of a text that names prepared statements: it stays with the connection that has them. */
+/* Parse of a text that names prepared statements.  The unnamed one is made anew wherever it's
+ * wanted; a named one would have to be each client's own there: it stays where it is. */
 static enum names_result parse_with_names(struct session *session, const struct parse *parse,
                                           struct facts *facts)
 {
     struct text sql = {0};
     bool is_unnamed = parse->name[0] == '\0';
 
-    session->pins |= PIN_STATEMENT;
+    if (!is_unnamed) {
+        session->pins |= PIN_STATEMENT;
+    }
     bool is_ok = names_rewrite(session, facts, &sql) &&
                  send_parse(session, parse->name, text_cstr(&sql), sql.size, parse->types,
                             parse->types_size) &&
@@ -486,8 +489,10 @@ static enum names_result parse_looked_at(struct session *session, const struct r
 {
     struct facts *facts = NULL;
 
-    if (effects_may_be(parse->text, parse->text_size) &&
-        !facts_read(session, parse->text, parse->text_size, &facts)) {
+    if (session->is_unreadable) {
+        session->pins |= PIN_UNKNOWN;
+    } else if (effects_may_be(parse->text, parse->text_size) &&
+               !facts_read(session, parse->text, parse->text_size, &facts)) {
         return NAMES_NO_MEMORY;
     }
     enum names_result result;
@@ -597,7 +602,7 @@ static enum names_result translate_bind(struct session *session, const struct re
         if (is_unnamed_unsure(session)) {
             return NAMES_WAIT;
         }
-        bool is_ok = ensure_unnamed(session) &&
+        bool is_ok = ensure_unnamed(session) && names_ground(session, session->unnamed_facts) &&
                      note_portal(session, portal, session->unnamed_facts) &&
                      owe_plain(session, EXPECTED_BIND) && request_forward(session, request);
         return is_ok ? NAMES_DONE : NAMES_NO_MEMORY;
@@ -629,8 +634,8 @@ static enum names_result translate_describe(struct session *session, const char 
         return NAMES_WAIT;
     }
     if (name[0] == '\0') {
-        is_ok = ensure_unnamed(session) && owe_plain(session, EXPECTED_DESCRIBE) &&
-                request_forward(session, request);
+        is_ok = ensure_unnamed(session) && names_ground(session, session->unnamed_facts) &&
+                owe_plain(session, EXPECTED_DESCRIBE) && request_forward(session, request);
     } else {
         const char *server_name = statement != NULL                   ? statement->name
                                   : strncmp(name, "reparto_", 8) == 0 ? none

@@ -45,6 +45,13 @@ enum names_result {
 
 /* Whether a text has names of prepared statements in it; NULL is allowed. */
 [[nodiscard]] bool names_are_in(const struct facts *facts);
+/* What a text with such names needs on the server, before it's described or run there; facts NULL:
+ * nothing. */
+[[nodiscard]] bool names_ground(struct session *session, const struct facts *facts);
+
+/* Where in the client's text that is which the server calls `position` (characters from 1) in ours;
+ * for facts with something attached. */
+[[nodiscard]] size_t names_position(const struct facts *facts, size_t position);
 
 /* Statement `part` of a query string, or of an Execute, was completed: what the client's names mean
  * now. */

@@ -8,6 +8,7 @@
 #include "session/names.h"
 #include "session/names_private.h"
 #include "session/track.h"
+#include "sql/lexer.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 
@@ -125,6 +126,12 @@ static bool prepare_ground(struct session *session, const struct facts *facts,
     return true;
 }
 
+bool names_ground(struct session *session, const struct facts *facts)
+{
+    return facts == NULL || facts->attached == NULL ||
+           prepare_ground(session, facts, facts->attached);
+}
+
 /* A simple query must not come in the middle of what was put in front of it: that could fail, and
  * all up to a Sync would be skipped. */
 static bool sync_if_more(struct session *session, uint32_t owed)
@@ -172,6 +179,37 @@ bool names_query(struct session *session, const struct request *request, struct 
             expected_push(queue, EXPECTED_QUERY, false, facts) != NULL;
     text_done(&sql);
     return is_ok;
+}
+
+/* How many characters bytes[0..size) are, in UTF-8 and in encodings of one byte. */
+static size_t count_characters(const char *bytes, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++) {
+        count += (bytes[i] & 0xc0) != 0x80;
+    }
+    return count;
+}
+
+size_t names_position(const struct facts *facts, size_t position)
+{
+    const struct meanings *meanings = facts->attached;
+    size_t at = position; /* in the text as the client wrote it, when all that is before it is */
+
+    for (unsigned i = 0; i < facts->effects.count; i++) {
+        const struct effect *effect = &facts->effects.list[i];
+        if (meanings->list[i] == NULL) {
+            continue;
+        }
+        size_t begin = count_characters(facts->sql, effect->name.offset) + 1;
+        size_t ours = strlen(meanings->list[i]->name);
+        size_t theirs = count_characters(facts->sql + effect->name.offset, effect->name.size);
+        if (at < begin + ours) {
+            return at < begin ? at : begin; /* before the name, or in it */
+        }
+        at = at - ours + theirs;
+    }
+    return at;
 }
 
 void names_done(struct session *session, const struct facts *facts, unsigned part)

@@ -163,7 +163,7 @@ static enum step query(struct session *session, const struct request *request)
     struct server *server = session->server;
     struct facts *facts = NULL;
 
-    if (is_translating(session) && request->is_whole) {
+    if (is_translating(session) && request->is_whole && !session->is_unreadable) {
         enum step step = look_at(session, request, &facts);
         if (step != STEP_NEXT) {
             return step;
@@ -175,8 +175,8 @@ static enum step query(struct session *session, const struct request *request)
     if (is_translating(session)) {
         session->has_unnamed = false;
         server->unnamed_session = server->is_unsynced ? SERVER_UNNAMED_UNKNOWN : 0;
-        if (!request->is_whole) {
-            session->pins |= PIN_UNKNOWN; /* too large to be looked at */
+        if (!request->is_whole || session->is_unreadable) {
+            session->pins |= PIN_UNKNOWN; /* too large to be looked at, or not to be understood */
         }
     }
     server->is_unsynced = false;
@@ -198,6 +198,9 @@ static enum step execute(struct session *session, const struct request *request)
         facts = is_unnamed ? session->portal_facts : names_portal_facts(session, request);
         track_sent(session, facts);
         session->unsettled += facts != NULL && facts->is_unsettling;
+        if (!names_ground(session, facts)) {
+            return no_memory(session);
+        }
     }
     session->server->is_unsynced = true;
     session->queries++;
@@ -207,10 +210,34 @@ static enum step execute(struct session *session, const struct request *request)
                : no_memory(session);
 }
 
+/* What a function called by its number does to the session.  The numbers of PostgreSQL's own
+ * functions never change (pg_proc.dat); others may set something, as they may in a SELECT. */
+static void track_call(struct session *session, uint32_t function)
+{
+    enum {
+        SET_CONFIG = 2078,
+        SETSEED = 1599,
+        ADVISORY_FIRST = 2880, /* pg_advisory_lock(bigint) … */
+        ADVISORY_LAST = 2892,  /* … pg_advisory_unlock_all() */
+        OTHERS_FIRST = 16384   /* FirstNormalObjectId */
+    };
+
+    if (function >= ADVISORY_FIRST && function < ADVISORY_LAST) {
+        session->pins |= PIN_LOCK;
+    } else if (function == SETSEED) {
+        session->pins |= PIN_LIBRARY;
+    } else if (function == SET_CONFIG || function >= OTHERS_FIRST) {
+        session->is_unsure = true;
+    }
+}
+
 static enum step call(struct session *session, const struct request *request)
 {
     if (is_translating(session)) {
-        session->pins |= PIN_UNKNOWN; /* which function it is can't be told from its number */
+        if (request->has < FRAME_HEADER_SIZE + 4 && request->body_size >= 4) {
+            return STEP_NEED_MORE;
+        }
+        track_call(session, request->body_size < 4 ? 0 : message_get_u32(request->body));
     }
     session->server->is_unsynced = false;
     return owe(session, EXPECTED_CALL, NULL) && request_forward(session, request)

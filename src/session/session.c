@@ -218,11 +218,31 @@ static void begin_welcome(struct session *session)
 
 /* ---- being let in ---- */
 
-static struct pool *find_pool(struct hall *hall, const char *database, const char *user,
-                              struct error *err)
+static bool wants_replication(const struct startup *startup)
 {
-    struct pool *pool = pool_find(&hall->backend, database, user);
-    return pool != NULL ? pool : pool_create(&hall->backend, database, user, err);
+    static const char *const no[] = {"false", "off", "no", "0"};
+
+    for (size_t i = 0; startup->replication != NULL && i < sizeof no / sizeof no[0]; i++) {
+        if (strcmp(startup->replication, no[i]) == 0) {
+            return false;
+        }
+    }
+    return startup->replication != NULL;
+}
+
+static bool find_pool(struct session *session, bool is_replication, struct error *err)
+{
+    struct backend *backend = &session->hall->backend;
+
+    session->pool = pool_find(backend, session->database, session->user, is_replication);
+    if (session->pool == NULL) {
+        session->pool = pool_create(backend, session->database, session->user, is_replication, err);
+    }
+    if (session->pool == NULL) {
+        return false;
+    }
+    session->pool->client_count++;
+    return true;
 }
 
 bool session_is_console(const char *database)
@@ -300,18 +320,20 @@ static bool admit(struct session *session, struct error *err)
     if (!check_limits(session, err)) {
         return false;
     }
-    if (startup->replication != NULL && strcmp(startup->replication, "false") != 0 &&
-        strcmp(startup->replication, "off") != 0 && strcmp(startup->replication, "0") != 0) {
+    bool is_replication = wants_replication(startup);
+    if (is_replication && !session->hall->backend.config->settings.replication_connections) {
         return error_set(err, "0A000", "replication connections are not passed through") ||
-               error_hint(err, "connect to the primary itself");
+               error_hint(err, "set replication_connections: on, or connect to the server itself");
     }
-    session->pool = find_pool(session->hall, session->database, session->user, err);
-    if (session->pool == NULL) {
+    if (!find_pool(session, is_replication, err)) {
         return false;
     }
-    session->pool->client_count++;
     teach_pool(session);
-    return startup_settings_read(session, startup, err);
+    return startup_settings_read(session, startup, err) &&
+           (!is_replication ||
+            variables_put(session->hall->backend.variables, &session->startup, "replication",
+                          startup->replication) ||
+            error_set(err, "53200", "out of memory"));
 }
 
 static void step_greeting(struct session *session)

@@ -85,10 +85,18 @@ struct session {
     struct variables *committed;  /* as of the last commit point; a share */
     struct variables *initial;    /* by its startup packet, as settings; a share */
     struct variables *startup;    /* by its startup packet, plain (session pooling); a share */
-    struct variables *told;       /* the parameters that it was told; a share */
+    struct variables *told;       /* the parameters that it was told; a share; by track_told() */
+    bool has_old_strings;         /* of them: standard_conforming_strings is off */
+    bool is_unreadable;           /* and: in its encoding a backslash can be half a character */
     struct savepoint *savepoints; /* owned; the last one first; NULL mostly */
-    bool reapplies;               /* a RESET took away what the startup packet had set */
-    unsigned pins;                /* enum session_pin */
+    struct variables *found;      /* a share: what an inquiry has read so far */
+    bool is_unsure;               /* something set what can't be told from its statement: ask */
+    bool has_reports;  /* since the last transaction: the server reported another parameter */
+    bool has_tracked;  /* since then: a statement set, reset or locally set something */
+    bool is_inquiring; /* the answer that is awaited is that of session/inquiry */
+    char owed_ready;   /* a ReadyForQuery that the client gets when that was done; 0: none */
+    bool reapplies;    /* a RESET took away what the startup packet had set */
+    unsigned pins;     /* enum session_pin */
 
     /* Its prepared statements. */
     struct hashmap statements; /* name → struct named; no memory while there are none */

@@ -7,6 +7,8 @@
 
 #include "backend/server.h"
 #include "base/text.h"
+#include "session/literal.h"
+#include "session/track.h"
 
 /* Whether `name` stands in a list with commas. */
 static bool is_listed(const char *list, const char *name)
@@ -37,20 +39,6 @@ static bool is_name(const char *name)
         }
     }
     return true;
-}
-
-/* 'value', or E'value' where it has backslashes: right with standard_conforming_strings on and off.
- */
-static void quote(const char *value, struct text *text)
-{
-    text_append(text, strchr(value, '\\') == NULL ? "'" : "E'");
-    for (const char *at = value; *at != '\0'; at++) {
-        if (*at == '\'' || *at == '\\') {
-            text_append_bytes(text, at, 1);
-        }
-        text_append_bytes(text, at, 1);
-    }
-    text_append(text, "'");
 }
 
 /* Whether the servers report that value for it anyway. */
@@ -91,11 +79,15 @@ static bool add(struct session *session, const char *name, const char *value, st
     if (is_reported(session, name, value)) {
         return true;
     }
-    struct text quoted = {0};
-    quote(value, &quoted);
-    bool is_ok =
-        !quoted.has_failed && variables_put(table, &session->initial, lower, text_cstr(&quoted));
-    text_done(&quoted);
+    if (strcmp(lower, "search_path") == 0 && strstr(value, "pg_temp") != NULL) {
+        session->pins |= PIN_TEMP; /* what it creates may be temporary without saying so */
+    }
+    struct text statement = {0};
+    text_appendf(&statement, "SET SESSION %s = ", lower);
+    literal_append(&statement, value);
+    bool is_ok = !statement.has_failed &&
+                 variables_put(table, &session->initial, lower, text_cstr(&statement));
+    text_done(&statement);
     return is_ok || error_set(err, "54000", "too many startup parameters");
 }
 
@@ -143,12 +135,12 @@ bool startup_settings_known(struct session *session)
         return false;
     }
     if (session->initial == NULL) {
-        session->told = variables_share(pool->welcome);
+        track_told(session, pool->welcome);
         return true;
     }
     for (size_t i = 0; i < POOL_GREETING_MAX; i++) {
         if (pool->greetings[i].told != NULL && pool->greetings[i].initial == session->initial) {
-            session->told = variables_share(pool->greetings[i].told);
+            track_told(session, pool->greetings[i].told);
             return true;
         }
     }

@@ -8,7 +8,7 @@
 #include "base/text.h"
 #include "sql/lexer.h"
 
-enum { SAVEPOINT_MAX = 64, VALUE_MAX = 1024 };
+enum { SAVEPOINT_MAX = 64 };
 
 struct savepoint {
     struct savepoint *below;    /* owned; the one that was set before; NULL: none */
@@ -19,10 +19,16 @@ struct savepoint {
 
 /* ---- facts ---- */
 
-static bool is_standard(const struct session *session)
+void track_told(struct session *session, struct variables *told)
 {
-    const char *value = variables_get(session->told, "standard_conforming_strings");
-    return value == NULL || strcmp(value, "off") != 0;
+    const char *encoding = variables_get(told, "client_encoding");
+    const char *standard = variables_get(told, "standard_conforming_strings");
+
+    (void)variables_share(told);
+    variables_release(session->told);
+    session->told = told;
+    session->has_old_strings = standard != NULL && strcmp(standard, "off") == 0;
+    session->is_unreadable = encoding != NULL && !lexer_can_read(encoding);
 }
 
 static bool is_unsettling(const struct effects *effects)
@@ -70,8 +76,7 @@ bool facts_read(const struct session *session, const char *sql, size_t size, str
     struct effects effects;
 
     *facts = NULL;
-    bool standard = is_standard(session);
-    effects_read(sql, size, standard, &effects);
+    effects_read(sql, size, !session->has_old_strings, &effects);
     if (effects.count == 0 && !effects.is_ddl) {
         return true;
     }
@@ -81,7 +86,7 @@ bool facts_read(const struct session *session, const char *sql, size_t size, str
         return false;
     }
     made->share_count = 1;
-    made->is_standard = standard;
+    made->is_standard = !session->has_old_strings;
     made->is_unsettling = is_unsettling(&effects);
     made->sql_size = size;
     memcpy(&made->effects, &effects, sizeof effects - unused);
@@ -216,42 +221,64 @@ static void put(struct session *session, const char *name, const char *value)
     }
 }
 
-/* A value's text that means the same whatever standard_conforming_strings is.  False: can't be. */
-static bool write_value(struct text *written, const char *text, size_t size, bool is_standard)
+/* A value with backslashes means what it did when it was read, whatever standard_conforming_strings
+ * is when it's replayed.  False: it can't be written so. */
+static bool write_escaped(struct text *sql, const char *value, size_t size, bool is_standard)
 {
-    if (memchr(text, '\\', size) == NULL || text[0] == 'E' || text[0] == 'e') {
-        text_append_bytes(written, text, size);
+    if (value[0] == 'E' || value[0] == 'e') {
+        text_append_bytes(sql, value, size);
         return true;
     }
-    if (text[0] != '\'' || memchr(text + 1, '\'', size - 1) != text + size - 1) {
+    if (value[0] != '\'' || memchr(value + 1, '\'', size - 1) != value + size - 1) {
         return false; /* more than one plain string, or one with quotes */
     }
-    text_append(written, "E");
+    text_append(sql, "E");
     for (size_t i = 0; i < size; i++) {
-        text_append_bytes(written, "\\", text[i] == '\\' && is_standard);
-        text_append_bytes(written, text + i, 1);
+        text_append_bytes(sql, "\\", value[i] == '\\' && is_standard);
+        text_append_bytes(sql, value + i, 1);
     }
     return true;
 }
 
+static bool replay_escaped(const struct facts *facts, const struct effect *effect, struct text *sql)
+{
+    const char *value = facts->sql + effect->value.offset;
+    bool is_call = effect->form == EFFECT_FORM_FUNCTION;
+
+    text_append(sql, "SELECT pg_catalog.set_config('");
+    text_append(sql, effect->setting);
+    text_append(sql, "', ");
+    return (is_call || effect->form == EFFECT_FORM_SET) &&
+           write_escaped(sql, value, effect->value.size, facts->is_standard) &&
+           (text_append(sql, ", false)"), !sql->has_failed);
+}
+
+/* The statement that sets it again.  False: there is none. */
+static bool replay(const struct facts *facts, const struct effect *effect, struct text *sql)
+{
+    char statement[1024];
+    const char *value = facts->sql + effect->value.offset;
+
+    if (effect->literal == NULL && memchr(value, '\\', effect->value.size) != NULL) {
+        return replay_escaped(facts, effect, sql);
+    }
+    if (!effect_replay(effect, facts->sql, statement, sizeof statement)) {
+        return false;
+    }
+    text_append(sql, statement);
+    return !sql->has_failed;
+}
+
 static void set(struct session *session, const struct facts *facts, const struct effect *effect)
 {
-    static const char *const marks[] = {[EFFECT_FORM_SET] = "",
-                                        [EFFECT_FORM_TIME_ZONE] = TRACK_TIME_ZONE,
-                                        [EFFECT_FORM_FUNCTION] = TRACK_FUNCTION};
-    const char *text =
-        effect->literal != NULL ? effect->literal : facts->sql + effect->value.offset;
-    size_t size = effect->literal != NULL ? strlen(effect->literal) : effect->value.size;
+    struct text sql = {0};
 
-    struct text written = {0};
-    text_append(&written, marks[effect->form]);
-    if (write_value(&written, text, size, facts->is_standard) && !written.has_failed &&
-        written.size <= VALUE_MAX) {
-        put(session, effect->setting, text_cstr(&written));
+    if (replay(facts, effect, &sql)) {
+        put(session, effect->setting, text_cstr(&sql));
     } else {
         session->pins |= PIN_SETTINGS;
     }
-    text_done(&written);
+    text_done(&sql);
     if (strcmp(effect->setting, "session_authorization") == 0) {
         put(session, "role", NULL);
     }
@@ -290,17 +317,18 @@ static void reset_all(struct session *session, bool with_role)
 /* What stays even if the statement fails, or can't be known when it has run. */
 static unsigned pin_of(enum effect_kind kind)
 {
-    return kind == EFFECT_ADVISORY_LOCK      ? PIN_LOCK
-           : kind == EFFECT_LOAD             ? PIN_LIBRARY
-           : kind == EFFECT_UNKNOWN          ? PIN_UNKNOWN
-           : kind == EFFECT_SETTINGS_UNKNOWN ? PIN_SETTINGS
-                                             : 0;
+    return kind == EFFECT_ADVISORY_LOCK ? PIN_LOCK
+           : kind == EFFECT_LOAD        ? PIN_LIBRARY
+           : kind == EFFECT_UNKNOWN     ? PIN_UNKNOWN
+                                        : 0;
 }
 
 void track_sent(struct session *session, const struct facts *facts)
 {
     for (unsigned i = 0; facts != NULL && i < facts->effects.count; i++) {
         session->pins |= pin_of(facts->effects.list[i].kind);
+        session->is_unsure =
+            session->is_unsure || facts->effects.list[i].kind == EFFECT_SETTINGS_UNKNOWN;
     }
     if (facts != NULL && facts->effects.is_ddl) {
         session->pool->schema_epoch++;
@@ -330,12 +358,19 @@ static void discard_all(struct session *session)
     }
 }
 
+static bool is_about_settings(enum effect_kind kind)
+{
+    return kind == EFFECT_SET || kind == EFFECT_SET_LOCAL || kind == EFFECT_RESET ||
+           kind == EFFECT_RESET_ALL || kind == EFFECT_DISCARD_ALL;
+}
+
 static void apply(struct session *session, const struct facts *facts, const struct effect *effect,
                   const char *tag)
 {
     char name[64];
 
     facts_name(facts, effect, name);
+    session->has_tracked = session->has_tracked || is_about_settings(effect->kind);
     switch (effect->kind) {
     case EFFECT_COMMIT:
     case EFFECT_ROLLBACK:
@@ -427,6 +462,7 @@ void track_free(struct session *session)
     variables_release(session->initial);
     variables_release(session->startup);
     variables_release(session->told);
+    variables_release(session->found);
     facts_release(session->unnamed_facts);
     facts_release(session->portal_facts);
 }

@@ -23,11 +23,6 @@ struct facts {
     struct effects effects;
 };
 
-/* A session's settings are kept as they must be written in SET name = value; or, with one of these
- * in front of the value, in SET TIME ZONE, or as the value of set_config(). */
-#define TRACK_TIME_ZONE "\001"
-#define TRACK_FUNCTION "\002"
-
 /* What the text does, if it does anything that must be followed: `*facts` is then a share, else
  * NULL. False when out of memory. */
 [[nodiscard]] bool facts_read(const struct session *session, const char *sql, size_t size,
@@ -39,6 +34,9 @@ void facts_release(void *facts); /* NULL is allowed */
 
 /* The name that an effect's span means ("" when it can't be told). */
 void facts_name(const struct facts *facts, const struct effect *effect, char name[64]);
+
+/* What the client knows of the server's parameters now: a share is taken. */
+void track_told(struct session *session, struct variables *told);
 
 /* The statement is being sent: what ties the session even if it fails. */
 void track_sent(struct session *session, const struct facts *facts);

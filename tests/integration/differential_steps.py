@@ -46,7 +46,7 @@ SETTINGS = {
 }
 WATCHED = sorted(n for n in SETTINGS if not n.startswith("no")) + ["role", "standard_conforming_strings",
                                                                     "transaction_isolation", "transaction_read_only"]
-NAMES = ["s1", "s2", "S1", "s 3", "x" * 70]
+NAMES = ["s1", "s2", "S1", "s 3", "x" * 60]  # a longer one is cut, with a notice that a translated name has not
 # Each is a statement with one parameter or none.
 PREPARABLE = [
     ("SELECT $1::int + 1", ["4"]), ("SELECT $1::text || current_setting('TimeZone')", ["z"]),

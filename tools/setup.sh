@@ -7,6 +7,7 @@
     packages_build="build-essential git meson ninja-build pkg-config libpq-dev libidn-dev libjansson-dev nettle-dev libfyaml-dev libssl-dev libsystemd-dev"
     packages_run="postgresql-15 postgresql-client-15 pgbadger"
     packages_test="clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev libpg-query-dev libprotobuf-c-dev pmccabe shellcheck scdoc procps python3 python3-jsonschema graphviz fonts-dejavu-core"
+    packages_clients="openssl python3-psycopg2 python3-psycopg python3-asyncpg libdbd-pg-perl ruby-pg default-jdk-headless libpostgresql-jdbc-java golang-go golang-github-lib-pq-dev golang-github-jackc-pgx-v4-dev"
     packages_bench="pgbouncer openssl python3 postgresql-15 strace"
 }
 

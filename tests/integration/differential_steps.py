@@ -57,7 +57,7 @@ PREPARABLE = [
 ]
 CHANNELS = ["alpha", "beta", "Mixed Case"]
 # What a pool may answer by keeping the client on its server connection until it goes: where it must, and where it
-# can't tell from the text what a statement sets, or what its tokens are.
+# can't tell what a statement sets, or what its tokens are, or (a FunctionCall) what is called.
 PINS = re.compile(r"\b(temp|temporary|pg_temp)\b|\bhold\b|pg_(try_)?advisory_lock|setseed|currval|lastval|"
                   r"set_config\(lower|PERFORM set_config|UPDATE pg_settings|U&'", re.I)
 SET_CONFIG = 2078  # its oid, in a FunctionCall
@@ -72,8 +72,8 @@ def quoted(name):
 
 def pins(step):
     """Whether this client must be thought to keep its server connection from now on."""
-    parts = [part for message in step[2] for part in message] if step[1] == "send" else []
-    return any(part == SET_CONFIG or (isinstance(part, str) and PINS.search(part)) for part in parts)
+    messages = step[2] if step[1] == "send" else []
+    return any(m[0] == "F" or any(isinstance(part, str) and PINS.search(part) for part in m) for m in messages)
 
 
 class Steps:

@@ -772,12 +772,16 @@ void pool_reconnect(struct pool *pool, const char *reason)
         server_of(link)->is_doomed = true;
         server_of(link)->doom = reason;
     }
+    bool was_growing = pool->is_growing;
+    pool->is_growing = true; /* else waiters have a new one opened for each that is closed */
     while (!list_is_empty(&pool->lists[SERVER_LOGIN])) {
         server_close(server_of(list_first(&pool->lists[SERVER_LOGIN])), reason);
     }
     while (!list_is_empty(&pool->lists[SERVER_IDLE])) {
         server_close(server_of(list_first(&pool->lists[SERVER_IDLE])), reason);
     }
+    pool->is_growing = was_growing;
+    pool_serve(pool);
 }
 
 void pool_configure(struct pool *pool, struct config *config)

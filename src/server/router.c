@@ -1,5 +1,6 @@
 #include "server/router.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "net/listener.h"
 #include "server/errand.h"
+#include "server/handover.h"
 #include "server/setup.h"
 #include "server/worker.h"
 
@@ -30,6 +32,9 @@ struct router {
     struct admin admin;        /* what the console and the metrics are given */
     struct listener *listener; /* in the first worker's loop */
     struct loop_source signals;
+    struct inheritance inheritance; /* of the process before us */
+    struct handover *handover;      /* to the one after us; NULL: there is none */
+    _Atomic bool is_paused;         /* nothing is accepted any more */
     bool is_draining, is_stopping;
     int64_t stop_at; /* ns: the end of the drain; 0: none */
 };
@@ -82,6 +87,7 @@ static void pause_run(struct worker *worker, struct worker_call *call)
     struct router *router = worker->all->router;
     free(call);
     listener_pause(router->listener);
+    atomic_store(&router->is_paused, true);
 }
 
 static void stop_listening(struct router *router)
@@ -104,6 +110,107 @@ static void drain(struct router *router)
     workers_drain(&router->workers);
 }
 
+/* ---- another process in our place ---- */
+
+struct hand_over_call {
+    struct worker_call call;
+    bool is_handed_over;
+};
+
+static void hand_over_run(struct worker *worker, struct worker_call *call)
+{
+    struct router *router = worker->all->router;
+    listener_hand_over(router->listener, ((struct hand_over_call *)(void *)call)->is_handed_over);
+    free(call);
+}
+
+/* The listener belongs to the first worker's thread. */
+static bool hand_over_listener(struct router *router, bool is_handed_over)
+{
+    struct hand_over_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        return false;
+    }
+    call->call.run = hand_over_run;
+    call->is_handed_over = is_handed_over;
+    worker_post(router->workers.list[0], &call->call);
+    return true;
+}
+
+static void on_ready(void *owner, pid_t pid)
+{
+    struct router *router = owner;
+    struct log_context context = {.log = &router->log};
+
+    log_event(LOG_INFO, &context, "handed_over", "pid=%d clients=%ld %s", (int)pid,
+              atomic_load(&router->workers.client_count), "this process ends with its last client");
+    stop_listening(router);
+    workers_retire(&router->workers);
+}
+
+static void on_failure(void *owner, const struct error *why)
+{
+    struct router *router = owner;
+    struct log_context context = {.log = &router->log};
+
+    log_event(LOG_ERROR, &context, "restart_failed", "error=\"%s\" hint=\"%s\" %s", why->message,
+              why->hint, "this process goes on");
+    handover_destroy(router->handover);
+    router->handover = NULL;
+    (void)hand_over_listener(router, false); /* without memory only the lock's pid is wrong */
+}
+
+static void on_cancel(void *owner, uint32_t pid, const unsigned char *key, size_t key_size)
+{
+    struct router *router = owner;
+    workers_cancel(&router->workers, pid, key, key_size);
+}
+
+static bool begin_restart(struct router *router, struct error *err)
+{
+    int sockets[LISTENER_SOCKET_MAX];
+    const struct handover_plan plan = {
+        .argv = router->plan->argv,
+        .sockets = sockets,
+        .socket_count = listener_sockets(router->listener, sockets),
+        .is_activated = router->inheritance.is_activated,
+        .inheritance = &router->inheritance,
+    };
+    const struct handover_owner owner = {
+        .on_ready = on_ready, .on_failure = on_failure, .on_cancel = on_cancel, .self = router};
+
+    if (getpid() == 1) {
+        error_set(err, "0A000", "the end of process 1 would end all others");
+        return error_hint(err, "in a container, start another container");
+    }
+    if (!hand_over_listener(router, true)) {
+        return error_set(err, "53200", "out of memory");
+    }
+    router->handover = handover_begin(&plan, router->loop, &owner, err);
+    if (router->handover == NULL) {
+        (void)hand_over_listener(router, false);
+    }
+    return router->handover != NULL;
+}
+
+static void restart(struct router *router)
+{
+    struct error error = {0};
+
+    if (router->is_draining || router->handover != NULL) {
+        say(router, LOG_WARN, "restart_refused", "another process serves, or we are ending");
+        return;
+    }
+    say(router, LOG_INFO, "restarting", "a new process is started");
+    if (!begin_restart(router, &error)) {
+        struct log_context context = {.log = &router->log};
+        log_event(LOG_ERROR, &context, "restart_impossible", "error=\"%s\" hint=\"%s\" %s",
+                  error.message, error.hint, "this process goes on");
+    }
+}
+
+/* ---- signals ---- */
+
 static void on_signal(struct loop_source *source, uint32_t events)
 {
     struct router *router =
@@ -114,6 +221,7 @@ static void on_signal(struct loop_source *source, uint32_t events)
     while (read(source->fd, &info, sizeof info) == sizeof info) {
         switch (info.ssi_signo) {
         case SIGHUP: reload(router); break;
+        case SIGUSR2: restart(router); break;
         case SIGTERM:
             if (router->is_draining) {
                 router->is_stopping = true;
@@ -146,7 +254,10 @@ static void run_idle(void *owner, struct control_call *call)
     struct router *router = owner;
     (void)call;
     atomic_store(&router->is_noted, false);
-    if (atomic_load(&router->workers.client_count) == 0) {
+    /* In this order: who is on the way is counted before he arrives, and arrives before he is not.
+     */
+    if (atomic_load(&router->is_paused) && atomic_load(&router->workers.arriving) == 0 &&
+        atomic_load(&router->workers.client_count) == 0) {
         router->is_stopping = true;
     }
 }
@@ -188,21 +299,25 @@ static void raise_descriptors(struct router *router)
     }
 }
 
-static bool catch_signals(struct router *router, struct error *err)
+/* From the beginning, so that one that comes early waits. */
+static bool block_signals(sigset_t *set, struct error *err)
 {
-    sigset_t set;
-
-    sigemptyset(&set);
-    sigaddset(&set, SIGHUP);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGQUIT);
+    static const int taken[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR2};
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
-    (void)sigaction(SIGPIPE, &ignore, NULL);
-    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0) {
+
+    sigemptyset(set);
+    for (size_t i = 0; i < sizeof taken / sizeof taken[0]; i++) {
+        sigaddset(set, taken[i]);
+    }
+    if (sigaction(SIGPIPE, &ignore, NULL) != 0 || pthread_sigmask(SIG_BLOCK, set, NULL) != 0) {
         return error_set(err, "53000", "signals can't be blocked");
     }
-    router->signals.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    return true;
+}
+
+static bool catch_signals(struct router *router, const sigset_t *set, struct error *err)
+{
+    router->signals.fd = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
     router->signals.on_event = on_signal;
     if (router->signals.fd < 0) {
         return error_set(err, "53000", "signalfd: %s", strerror(errno));
@@ -247,7 +362,8 @@ static bool make_workers(struct router *router, struct error *err)
     if (getrandom(workers->seed, sizeof workers->seed, 0) != sizeof workers->seed) {
         return error_set(err, "53000", "getrandom: %s", strerror(errno));
     }
-    workers->generation = (uint32_t)getpid();
+    workers->generation = router->inheritance.generation;
+    workers->inheritance = &router->inheritance;
     workers->admin = &router->admin;
     unsigned wanted = (unsigned)count;
     make_admin(router, wanted);
@@ -271,11 +387,16 @@ static bool listen_for_clients(struct router *router, struct error *err)
         .backlog = (int)settings->listen_backlog,
         .directory = settings->unix_socket_dir,
         .mode = (unsigned)settings->unix_socket_mode,
+        .inherited = router->inheritance.sockets,
+        .inherited_count = router->inheritance.socket_count,
+        .is_activated = router->inheritance.is_activated,
     };
     const struct listener_owner owner = {
         .on_accept = on_accept, .on_rest = on_rest, .self = router};
 
-    router->listener = listener_open(&plan, router->workers.list[0]->loop, &owner, err);
+    struct worker *first = router->workers.list[0];
+    assert(first != NULL);
+    router->listener = listener_open(&plan, first->loop, &owner, err);
     return router->listener != NULL;
 }
 
@@ -299,6 +420,11 @@ static bool start(struct router *router, struct error *err)
 {
     struct text report = {0};
 
+    sigset_t signals;
+
+    if (!block_signals(&signals, err) || !handover_inherit(&router->inheritance, err)) {
+        return false;
+    }
     router->setup = setup_load(router->plan->config_path, 1, &report, err);
     if (router->setup == NULL) {
         fputs(text_cstr(&report), stderr);
@@ -313,11 +439,12 @@ static bool start(struct router *router, struct error *err)
     router->loop = loop_create(err);
     router->mail =
         router->loop == NULL ? NULL : mailbox_open(router->loop, on_message, router, err);
-    if (router->mail == NULL || !catch_signals(router, err) || !make_workers(router, err) ||
-        !listen_for_clients(router, err)) {
+    if (router->mail == NULL || !catch_signals(router, &signals, err) ||
+        !make_workers(router, err) || !listen_for_clients(router, err)) {
         return false;
     }
-    for (unsigned i = 0; i < router->workers.count; i++) {
+    /* The first one listens: when it starts nothing can go wrong any more. */
+    for (unsigned i = router->workers.count; i-- > 0;) {
         if (!worker_start(router->workers.list[i], err)) {
             return false;
         }
@@ -333,7 +460,9 @@ static void finish(struct router *router)
     workers_stop(&router->workers);
     free(router->workers.list);
     quotas_destroy(router->workers.quotas);
+    handover_destroy(router->handover);
     mailbox_close(router->mail);
+    inheritance_done(&router->inheritance);
     if (router->signals.fd > 0) {
         close(router->signals.fd);
     }
@@ -350,9 +479,11 @@ bool router_run(const struct router_plan *plan, struct error *err)
     struct router router = {.plan = plan, .idle_note.run = run_idle};
 
     if (!start(&router, err)) {
+        handover_tell(&router.inheritance, err);
         finish(&router);
         return false;
     }
+    handover_tell(&router.inheritance, NULL);
     struct log_context context = {.log = &router.log};
     log_event(LOG_INFO, &context, "started", "port=%u workers=%u pid=%d",
               listener_port(router.listener), router.workers.count, (int)getpid());

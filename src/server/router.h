@@ -1,8 +1,8 @@
 /* server/router: the process: its configuration, workers, listeners and signals.
  *
  * The calling thread becomes the control thread: it takes signals, reloads,
- * drains and stops.  HUP reloads; TERM drains, a second TERM stops; INT and QUIT
- * stop at once.
+ * drains and stops.  HUP reloads; USR2 starts a new process in our place; TERM
+ * drains, a second TERM stops; INT and QUIT stop at once.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 
 struct router_plan {
     const char *config_path; /* borrowed for the call, as all here */
+    char *const *argv;       /* the program as it was called: a restart runs it again */
     bool is_quiet;           /* says nothing on standard output */
 };
 

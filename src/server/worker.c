@@ -54,12 +54,11 @@ static void run_cancel(struct worker *worker, struct worker_call *call)
 }
 
 /* The request goes to the worker that its pid names; a wrong one is dropped, as PostgreSQL does. */
-static void cancel(struct hall *hall, uint32_t pid, const unsigned char *key, size_t key_size)
+void workers_cancel(struct workers *all, uint32_t pid, const unsigned char *key, size_t key_size)
 {
-    struct worker *worker = worker_of(hall);
     unsigned index = pid >> 20 & 63;
     struct cancel_call *call =
-        index < worker->all->count && key_size <= STARTUP_KEY_MAX ? calloc(1, sizeof *call) : NULL;
+        index < all->count && key_size <= STARTUP_KEY_MAX ? calloc(1, sizeof *call) : NULL;
 
     if (call == NULL) {
         return;
@@ -68,7 +67,19 @@ static void cancel(struct hall *hall, uint32_t pid, const unsigned char *key, si
     call->pid = pid;
     call->key_size = key_size;
     memcpy(call->key, key, key_size);
-    worker_post(worker->all->list[index], &call->call);
+    worker_post(all->list[index], &call->call);
+}
+
+static void cancel(struct hall *hall, uint32_t pid, const unsigned char *key, size_t key_size)
+{
+    struct workers *all = worker_of(hall)->all;
+    uint32_t generation = pid >> 26 & (HANDOVER_GENERATION_COUNT - 1);
+
+    if (generation == all->generation % HANDOVER_GENERATION_COUNT) {
+        workers_cancel(all, pid, key, key_size);
+    } else {
+        handover_cancel(all->inheritance, generation, pid, key, key_size);
+    }
 }
 
 /* ---- connections from one worker to another ---- */
@@ -186,7 +197,7 @@ static void on_tick(struct loop_timer *timer)
     int64_t now = loop_now(worker->loop);
 
     hall_maintain(&worker->hall, now);
-    if (worker->hall.is_draining && list_is_empty(&worker->hall.sessions) &&
+    if ((worker->hall.is_draining || worker->is_retired) && list_is_empty(&worker->hall.sessions) &&
         list_is_empty(&worker->hall.greeting)) {
         worker->all->on_idle(worker->all->router);
     }
@@ -406,6 +417,7 @@ static void run_admit(struct worker *worker, struct worker_call *call)
 {
     struct admit_call *admit = (struct admit_call *)(void *)call;
     session_open(&worker->hall, admit->fd, (const struct sockaddr *)&admit->address, admit->size);
+    atomic_fetch_sub(&worker->all->arriving, 1);
     free(admit);
 }
 
@@ -434,6 +446,7 @@ void workers_admit(struct workers *all, int fd, const struct sockaddr *address, 
     call->fd = fd;
     call->size = size;
     memcpy(&call->address, address, size);
+    atomic_fetch_add(&all->arriving, 1);
     worker_post(best, &call->call);
 }
 
@@ -482,5 +495,30 @@ void workers_drain(struct workers *all)
             call->run = run_drain;
             worker_post(all->list[i], call);
         }
+    }
+}
+
+static void run_retire(struct worker *worker, struct worker_call *call)
+{
+    struct backend *backend = &worker->hall.backend;
+
+    free(call);
+    worker->is_retired = true;
+    backend->is_draining = true;
+    for (struct list_link *link = list_first(&backend->pools); link != NULL;
+         link = list_next(&backend->pools, link)) {
+        pool_reconnect(LIST_MEMBER(link, struct pool, link), "another process serves now");
+    }
+}
+
+void workers_retire(struct workers *all)
+{
+    for (unsigned i = 0; i < all->count; i++) {
+        struct worker_call *call = NULL;
+        while (call == NULL) { /* it would never end */
+            call = calloc(1, sizeof *call);
+        }
+        call->run = run_retire;
+        worker_post(all->list[i], call);
     }
 }

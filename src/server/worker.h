@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "net/mailbox.h"
 #include "net/resolver.h"
+#include "server/handover.h"
 #include "server/setup.h"
 #include "session/auth_cache.h"
 #include "session/session.h"
@@ -35,7 +36,9 @@ struct workers {
     const struct log *log;     /* borrowed */
     unsigned char seed[32];
     uint32_t generation;
+    const struct inheritance *inheritance; /* borrowed */
     _Atomic long client_count;
+    _Atomic long arriving; /* sockets on their way from the listener to a worker */
     _Atomic bool is_draining;
     bool is_over;                  /* all threads have stopped: nothing is posted any more */
     const struct admin *admin;     /* borrowed */
@@ -55,6 +58,7 @@ struct worker {
     struct loop_timer tick;
     pthread_t thread;
     bool is_started, is_stopping;
+    bool is_retired; /* another process serves: this one ends with its last client */
 };
 
 /* The caller owns them.  NULL and `err`.  They are started by worker_start(). */
@@ -76,3 +80,10 @@ void workers_admit(struct workers *all, int fd, const struct sockaddr *address, 
 /* Another setup for each; idle clients let go; any thread. */
 void workers_configure(struct workers *all, struct setup *setup);
 void workers_drain(struct workers *all);
+
+/* Another process has the listening sockets: clients that are here stay until they go; on_idle()
+ * when there is none; any thread. */
+void workers_retire(struct workers *all);
+
+/* A CancelRequest for a client of this process; any thread. */
+void workers_cancel(struct workers *all, uint32_t pid, const unsigned char *key, size_t key_size);

@@ -19,8 +19,9 @@ static const struct option_table table = {
     .usage = "reparto serve [--config FILE]",
     .description =
         "Pools connections of PostgreSQL clients, in the foreground, until it's told to stop.\n"
-        "HUP reloads the configuration and logs what changed; TERM lets clients finish, a\n"
-        "second TERM stops; INT and QUIT stop at once.",
+        "HUP reloads the configuration and logs what changed; USR2 starts a new process that\n"
+        "takes over, so that no connection is refused; TERM lets clients finish, a second TERM\n"
+        "stops; INT and QUIT stop at once.",
     .rows = rows,
     .row_count = sizeof rows / sizeof rows[0],
     .epilogue = "examples:\n"
@@ -47,7 +48,9 @@ int cmd_serve(int argc, char **argv)
         error_print(&err, "reparto serve", stderr);
         return 2;
     }
-    struct router_plan plan = {.config_path = serve.config};
+    struct router_plan plan = {
+        .config_path = serve.config, .argv = argv - 1, /* as main() got it */
+    };
     if (!router_run(&plan, &err)) {
         error_print(&err, "reparto serve", stderr);
         return 1;

@@ -16,7 +16,7 @@ enum { ADMIN_CONTROL = -1 }; /* the place of the control thread; 0, 1, …: work
 struct admin_ticket; /* the server's: memory for one errand */
 
 struct admin {
-    void *owner; /* the server's */
+    void *owner; /* the server's, for errands */
     unsigned worker_count;
     int64_t started_at; /* µs since 1970, UTC */
 
@@ -30,9 +30,10 @@ struct admin {
     bool (*post)(void *owner, int place, struct admin_ticket *ticket,
                  void (*run)(struct hall *hall, void *argument), void *argument);
 
-    /* All of these in the control thread only. */
-    bool (*reload)(void *owner, struct error *err);
-    bool (*set)(void *owner, const char *name, const char *value, struct error *err);
-    void (*stop)(void *owner, bool waits_for_clients);
-    bool (*is_draining)(void *owner); /* any thread */
+    /* All of these in the control thread only, with `control`.  reload and set: `err` says why not,
+     * then the old configuration stays in force. */
+    void *control; /* the server's */
+    bool (*reload)(void *control, struct error *err);
+    bool (*set)(void *control, const char *name, const char *value, struct error *err);
+    void (*stop)(void *control, bool waits_for_clients);
 };

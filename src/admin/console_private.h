@@ -65,7 +65,8 @@ struct console {
     struct list statements, portals;
     struct gather *gather;         /* under way */
     struct console_errand *errand; /* in the control thread, under way */
-    struct loop_timer again;       /* what waits for others asks again then */
+    bool undoes_pause;       /* PAUSE is under way, and nobody else's: given up, it's undone */
+    struct loop_timer again; /* what waits for others asks again then */
 };
 
 /* ---- console_run.c ---- */
@@ -80,6 +81,14 @@ struct console {
 
 /* Gives up what waits. */
 void console_stop(struct console *console);
+
+/* ---- console_command.c ---- */
+
+/* What is no SHOW. */
+[[nodiscard]] enum console_result console_command(struct console *console);
+void console_undo(
+    struct console *console); /* waits no longer; undoes a PAUSE that was waited for */
+void console_leave_errand(struct console *console);
 
 /* ---- console.c ---- */
 

@@ -163,6 +163,8 @@ void console_stop(struct console *console)
 {
     gather_abandon(console->gather);
     console->gather = NULL;
+    console_leave_errand(console);
+    console_undo(console);
 }
 
 enum console_result console_run(struct console *console)
@@ -197,5 +199,5 @@ enum console_result console_run(struct console *console)
                   query_tag(kind));
         return CONSOLE_FAILED;
     }
-    return fail(console, "0A000", "not on this console");
+    return console_command(console);
 }

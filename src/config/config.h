@@ -74,6 +74,11 @@ struct config {
 void config_check_users(const struct config *config, const struct auth_file *file,
                         struct report *report);
 
+/* A copy in which that setting has that value; version 0.  NULL and `err`: 42704, 22023, 55P02 for
+ * one that needs a restart, F0000 when it can't be meant together with the others. */
+[[nodiscard]] struct config *config_with(const struct config *config, const char *name,
+                                         const char *value, struct error *err);
+
 struct config *config_share(struct config *config);
 void config_release(struct config *config); /* frees with the last; NULL is allowed */
 

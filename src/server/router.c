@@ -47,22 +47,13 @@ static void say(struct router *router, enum log_level level, const char *event, 
 
 /* ---- reload ---- */
 
-static void reload(struct router *router)
+/* Takes on another setup, and logs what is different in it. */
+static void take_on(struct router *router, struct setup *setup)
 {
-    struct text report = {0}, changes = {0};
-    struct error error = {0};
-    struct setup *setup =
-        setup_load(router->plan->config_path, router->setup->config->version + 1, &report, &error);
-
-    if (setup == NULL) {
-        struct log_context context = {.log = &router->log};
-        log_event(LOG_ERROR, &context, "reload_failed", "error=\"%s\" %s", error.message,
-                  "the old configuration stays in force");
-        text_done(&report);
-        return;
-    }
-    size_t count = config_diff(router->setup->config, setup->config, &changes);
     struct log_context context = {.log = &router->log};
+    struct text changes = {0};
+    size_t count = config_diff(router->setup->config, setup->config, &changes);
+
     log_event(LOG_INFO, &context, "reloaded", "version=%llu changes=%zu",
               (unsigned long long)setup->config->version, count);
     for (char *line = changes.bytes, *next; line != NULL && *line != '\0'; line = next) {
@@ -72,12 +63,49 @@ static void reload(struct router *router)
         }
         say(router, LOG_INFO, "setting_changed", line);
     }
-    text_done(&report);
     text_done(&changes);
     workers_configure(&router->workers, setup);
     setup_release(router->setup);
     router->setup = setup;
     router->log.level_max = (enum log_level)setup->config->settings.log_level;
+}
+
+static bool reload(void *owner, struct error *err)
+{
+    struct router *router = owner;
+    struct text report = {0};
+
+    if (router->is_stopping) {
+        return error_set(err, "57P01", "the router is shutting down");
+    }
+    struct setup *setup =
+        setup_load(router->plan->config_path, router->setup->config->version + 1, &report, err);
+
+    text_done(&report);
+    if (setup == NULL) {
+        struct log_context context = {.log = &router->log};
+        log_event(LOG_ERROR, &context, "reload_failed", "error=\"%s\" %s", err->message,
+                  "the old configuration stays in force");
+        return false;
+    }
+    take_on(router, setup);
+    return true;
+}
+
+static bool set(void *owner, const char *name, const char *value, struct error *err)
+{
+    struct router *router = owner;
+
+    if (router->is_stopping) {
+        return error_set(err, "57P01", "the router is shutting down");
+    }
+    struct setup *setup = setup_with(router->setup, router->plan->config_path, name, value, err);
+
+    if (setup == NULL) {
+        return false;
+    }
+    take_on(router, setup);
+    return true;
 }
 
 /* ---- the end ---- */
@@ -211,16 +239,31 @@ static void restart(struct router *router)
 
 /* ---- signals ---- */
 
+static void stop(void *owner, bool waits_for_clients)
+{
+    struct router *router = owner;
+
+    if (!waits_for_clients) {
+        router->is_stopping = true;
+    } else if (!router->is_draining) {
+        drain(router);
+    }
+}
+
 static void on_signal(struct loop_source *source, uint32_t events)
 {
     struct router *router =
         (struct router *)(void *)((char *)source - offsetof(struct router, signals));
     struct signalfd_siginfo info;
+    struct error error = {0};
     (void)events;
 
     while (read(source->fd, &info, sizeof info) == sizeof info) {
         switch (info.ssi_signo) {
-        case SIGHUP: reload(router); break;
+        case SIGHUP:
+            (void)reload(router, &error); /* it has logged why not */
+            error = (struct error){0};
+            break;
         case SIGUSR2: restart(router); break;
         case SIGTERM:
             if (router->is_draining) {
@@ -335,6 +378,10 @@ static void make_admin(struct router *router, unsigned worker_count)
         .ticket = errand_ticket,
         .tear = errand_tear,
         .post = errand_post,
+        .control = router,
+        .reload = reload,
+        .set = set,
+        .stop = stop,
     };
 }
 

@@ -154,6 +154,28 @@ struct setup *setup_load(const char *path, uint64_t version, struct text *report
     return setup;
 }
 
+struct setup *setup_with(const struct setup *setup, const char *path, const char *name,
+                         const char *value, struct error *err)
+{
+    struct setup *other = calloc(1, sizeof *other);
+
+    if (other == NULL) {
+        error_set(err, "53200", "no memory for the configuration");
+        return NULL;
+    }
+    other->share_count = 1;
+    other->config = config_with(setup->config, name, value, err);
+    if (other->config != NULL) {
+        other->config->version = setup->config->version + 1;
+    }
+    if (other->config == NULL || !load_users(other, path, err) || !load_rules(other, path, err) ||
+        !load_tls(other, path, err)) {
+        setup_release(other);
+        return NULL;
+    }
+    return other;
+}
+
 struct setup *setup_share(struct setup *setup)
 {
     __atomic_fetch_add(&setup->share_count, 1, __ATOMIC_RELAXED);

@@ -27,5 +27,8 @@ struct setup {
  * configuration, each with its line.  File names in it are relative to its own directory. */
 [[nodiscard]] struct setup *setup_load(const char *path, uint64_t version, struct text *report,
                                        struct error *err);
+/* The same with one setting changed (config_with()); the files that it names are read again. */
+[[nodiscard]] struct setup *setup_with(const struct setup *setup, const char *path,
+                                       const char *name, const char *value, struct error *err);
 struct setup *setup_share(struct setup *setup);
 void setup_release(struct setup *setup); /* NULL is allowed */

@@ -43,8 +43,8 @@ struct backend {
     struct list asks;    /* questions under way: backend/ask */
     unsigned worker, worker_count;
     struct holds holds; /* owned: databases that an operator holds back */
-    bool is_draining; /* no new connections but for who waits */
-    void *host;       /* the worker */
+    bool is_draining;   /* no new connections but for who waits */
+    void *host;         /* the worker */
     /* Gives an idle server, that is in no list, to another worker. */
     void (*hand_over)(struct backend *backend, unsigned worker, struct server *server);
     /* Asks other workers that have idle connections of this pool for one. */

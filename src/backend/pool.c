@@ -529,7 +529,7 @@ static bool hand_over(struct server *server)
     struct pool *pool = server->pool;
     int worker = pool->backend->worker_count > 1 ? older_elsewhere(pool) : -1;
 
-    if (worker < 0 || server->startup != NULL) {
+    if (worker < 0 || server->startup != NULL || buffer_size(&server->in) > 0) {
         return false; /* a session's own startup is that of a session here */
     }
     /* So that the next one given back here does not go to the same waiter. */
@@ -709,6 +709,7 @@ static void retire_idle(struct pool *pool, int64_t now)
     struct list *idle = &pool->lists[SERVER_IDLE];
     struct list_link *link = list_is_empty(idle) ? NULL : idle->head.previous;
 
+    pool->is_growing = true; /* else who waits might close the next one to make room */
     for (size_t i = idle->count; i > 0 && link != NULL; i--) {
         struct server *server = server_of(link);
         link = link->previous;
@@ -719,6 +720,7 @@ static void retire_idle(struct pool *pool, int64_t now)
             server_close(server, "server_idle_timeout");
         }
     }
+    pool->is_growing = false;
 }
 
 static void keep_minimum(struct pool *pool)

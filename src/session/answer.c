@@ -16,6 +16,8 @@
 
 enum verdict { PASS, DROP, BROKEN };
 
+enum { LONG_ERROR_FRONT = 4096 /* bytes of an error that have its severity and SQLSTATE */ };
+
 /* ---- what was answered ---- */
 
 static void release_object(struct session *session, struct expected *entry, bool is_good)
@@ -296,32 +298,16 @@ static struct facts *failed_facts(const struct session *session, const struct ex
     return first->kind == EXPECTED_PARSE ? facts_share(session->unnamed_facts) : NULL;
 }
 
-static enum verdict failed_with(struct session *session, const char *body, size_t size,
-                                const struct facts *facts);
-
-static enum verdict failed(struct session *session, const char *body, size_t size)
-{
-    struct facts *facts = failed_facts(session, expected_first(&session->server->expected));
-    enum verdict verdict = failed_with(session, body, size, facts);
-
-    facts_release(facts);
-    return verdict;
-}
-
-static enum verdict failed_with(struct session *session, const char *body, size_t size,
-                                const struct facts *facts)
+/* What an error does; `notice` is of it, and may lack what is not needed here. */
+static enum verdict fail(struct session *session, const struct notice *notice)
 {
     struct server *server = session->server;
     struct expected *first = expected_first(&server->expected);
-    struct notice notice;
 
-    if (!notice_read(body, size, &notice) || notice.severity == NULL || notice.sqlstate == NULL) {
-        return BROKEN;
-    }
-    if (strcmp(notice.severity, "ERROR") !=
+    if (strcmp(notice->severity, "ERROR") !=
         0) { /* FATAL, PANIC: the end of the connection follows */
         struct error error = {0};
-        error_set(&error, notice.sqlstate, "%s", notice.message == NULL ? "?" : notice.message);
+        error_set(&error, notice->sqlstate, "%s", notice->message == NULL ? "?" : notice->message);
         session->lost = error;
         server->doom = "it ended the connection";
         server->is_doomed = true;
@@ -331,8 +317,8 @@ static enum verdict failed_with(struct session *session, const char *body, size_
     session->had_error = true;
     if (session->state == SESSION_APPLYING) {
         if (!error_is_set(&session->lost)) {
-            error_set(&session->lost, notice.sqlstate, "%s",
-                      notice.message == NULL ? "?" : notice.message);
+            error_set(&session->lost, notice->sqlstate, "%s",
+                      notice->message == NULL ? "?" : notice->message);
         }
         return DROP;
     }
@@ -353,12 +339,35 @@ static enum verdict failed_with(struct session *session, const char *body, size_
             }
         }
     } else {
-        names_error(session, first, notice.sqlstate);
+        names_error(session, first, notice->sqlstate);
         if (!skip_to_sync(session)) {
             return DROP;
         }
     }
-    return translate_error(session, body, size, facts) ? DROP : PASS;
+    return PASS;
+}
+
+static enum verdict failed(struct session *session, const char *body, size_t size)
+{
+    struct facts *facts = failed_facts(session, expected_first(&session->server->expected));
+    struct notice notice;
+    enum verdict verdict = BROKEN;
+
+    if (notice_read(body, size, &notice) && notice.severity != NULL && notice.sqlstate != NULL) {
+        verdict = fail(session, &notice);
+    }
+    if (verdict == PASS && translate_error(session, body, size, facts)) {
+        verdict = DROP;
+    }
+    facts_release(facts);
+    return verdict;
+}
+
+/* One that is passed on as it comes: its front says what it is. */
+static enum verdict failed_at_length(struct session *session, const char *body, size_t size)
+{
+    struct notice notice;
+    return notice_read_front(body, size, &notice) ? fail(session, &notice) : BROKEN;
 }
 
 /* ---- the rest ---- */
@@ -517,12 +526,14 @@ static ssize_t feed(struct session *session, const char *bytes, size_t size)
         }
         size_t total = FRAME_HEADER_SIZE + frame.body_size,
                has = size - at < total ? size - at : total;
-        bool streamed = is_streamed(frame.type) && !(session->is_inquiring && frame.type == 'D');
+        bool is_long_error = frame.type == 'E' && total > BACKEND_KEEP_MAX;
+        bool streamed = is_long_error ||
+                        (is_streamed(frame.type) && !(session->is_inquiring && frame.type == 'D'));
         if (result == FRAME_BAD || (!streamed && total > BACKEND_KEEP_MAX)) {
             break_up(session, "that can't be right", frame.type);
             return -1;
         }
-        if (!streamed && has < total) {
+        if ((!streamed && has < total) || (is_long_error && has < LONG_ERROR_FRONT)) {
             break;
         }
         /* what judge() writes to the client comes behind what was passed */
@@ -532,8 +543,11 @@ static ssize_t feed(struct session *session, const char *bytes, size_t size)
             from = at;
         }
         enum verdict verdict =
-            streamed ? judge_header(session, frame.type)
-                     : judge(session, frame.type, bytes + at + FRAME_HEADER_SIZE, frame.body_size);
+            is_long_error
+                ? failed_at_length(session, bytes + at + FRAME_HEADER_SIZE, has - FRAME_HEADER_SIZE)
+            : streamed
+                ? judge_header(session, frame.type)
+                : judge(session, frame.type, bytes + at + FRAME_HEADER_SIZE, frame.body_size);
         if (verdict == BROKEN) {
             (void)deliver(session, bytes, from, at);
             break_up(session, "out of turn", frame.type);

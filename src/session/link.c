@@ -381,6 +381,8 @@ void link_abort(struct session *session)
         server_clean(server, "ROLLBACK", reset, limit);
     } else if (reset != NULL && reset[0] != '\0') {
         server_clean(server, reset, NULL, limit);
+    } else if (server->cancels > 0) { /* what still comes must not hit the next client */
+        server_clean(server, "", NULL, limit);
     } else {
         pool_give_back(server);
     }

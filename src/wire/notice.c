@@ -60,6 +60,24 @@ static void keep_field(struct notice *notice, char field, const char *value)
     }
 }
 
+bool notice_read_front(const char *body, size_t size, struct notice *notice)
+{
+    struct message_reader reader;
+    struct notice result = {0};
+    const char *value;
+    char field;
+
+    message_read_begin(&reader, body, size);
+    while (next_field(&reader, &field, &value)) {
+        keep_field(&result, field, value);
+    }
+    if (result.severity == NULL || result.sqlstate == NULL) {
+        return false;
+    }
+    *notice = result;
+    return true;
+}
+
 bool notice_read(const char *body, size_t size, struct notice *notice)
 {
     struct message_reader reader;

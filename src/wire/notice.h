@@ -25,6 +25,10 @@ struct notice {
 /* False when the body is malformed. */
 [[nodiscard]] bool notice_read(const char *body, size_t size, struct notice *notice);
 
+/* The same of a body of which only the first bytes are there: the fields that are whole.  False when
+ * severity or SQLSTATE is not. */
+[[nodiscard]] bool notice_read_front(const char *body, size_t size, struct notice *notice);
+
 /* Copies `body` with `from` replaced by `to` in message, detail and hint: names of ours that a
  * client must not see.  Only where it stands as a whole name: "x_1" is left alone in "x_12".
  * `from` is not empty.  False when memory ran out or the body is malformed: nothing appended. */

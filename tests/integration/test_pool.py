@@ -2,7 +2,7 @@
 unnamed statements, settings made in ways that no text shows. Expected answers are PostgreSQL's own: with
 REPARTO_TARGET=direct all of these must pass too, but for those that say why not.
 """
-import contextlib, pathlib, sys, time, unittest
+import contextlib, pathlib, sys, threading, time, unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from pg_protocol import (Closed, bind, cancel, close, copy_data, copy_done, copy_fail, describe, error_fields, errors,
@@ -192,6 +192,21 @@ class OneServer(RouterTest):
 
     # ---- settings ----
 
+    def test_a_setting_made_inside_of_a_function_is_its_clients_alone(self):
+        self.admin("""CREATE OR REPLACE FUNCTION set_zone(zone text) RETURNS text LANGUAGE sql AS
+                      $$ SELECT set_config('TimeZone', zone, false) $$""")
+        a, b = self.client(), self.client()
+        before = b.sql("SHOW TimeZone")
+        a.sql("SELECT set_zone('Asia/Tokyo')")
+        self.assertEqual(b.sql("SHOW TimeZone"), before)
+        self.assertEqual(b.parameters["TimeZone"], before[0][0])
+        self.assertEqual(a.sql("SHOW TimeZone"), [("Asia/Tokyo",)])
+        a.sql("BEGIN")
+        a.sql("SELECT set_zone('America/Lima')")
+        a.sql("ROLLBACK")
+        b.sql("SELECT 1")
+        self.assertEqual(a.sql("SHOW TimeZone"), [("Asia/Tokyo",)])
+
     def test_a_list_set_by_a_function_stays_a_list(self):
         a, b = self.client(), self.client()
         a.sql("SELECT set_config('search_path', 'pg_catalog, public', false)")
@@ -232,7 +247,26 @@ class OneServer(RouterTest):
             found = b.run(query("SELECT count(*) FROM generate_series(1, 3000)"))
             self.assertEqual(errors(found), [])
 
+    def test_a_cancel_of_who_has_left_hits_nobody_else(self):
+        b = self.client()
+        for _ in range(40):
+            a = self.client()
+            a.send(query("SELECT 1"))
+            threading.Thread(target=cancel, args=(self.router.address, a.key), daemon=True).start()
+            with contextlib.suppress(Closed):
+                a.answers()
+            a.finish()
+            self.open.remove(a)
+            self.assertEqual(errors(b.run(query("SELECT count(*) FROM generate_series(1, 20000)"))), [])
+
     # ---- large things ----
+
+    def test_an_error_of_any_size(self):
+        a = self.client()
+        found = a.run(query("DO $$ BEGIN RAISE EXCEPTION '%', repeat('x', 200000); END $$"))
+        self.assertEqual((errors(found), kinds(found)), (["P0001"], "EZ"))
+        self.assertGreaterEqual(len(error_fields(found[0].body)["M"]), 200000)
+        self.assertEqual(a.sql("SELECT 1"), [("1",)])
 
     # ---- COPY ----
 

@@ -142,6 +142,17 @@ static void only_texts_are_replaced_and_all_fields_kept(void **)
     buffer_done(&out);
 }
 
+static void the_front_of_a_long_one_says_what_it_is(void **)
+{
+    static const char body[] = "SERROR\0VERROR\0C42601\0Mhow lon";
+    struct notice notice;
+    assert_true(notice_read_front(body, sizeof body - 1, &notice));
+    assert_string_equal(notice.severity, "ERROR");
+    assert_string_equal(notice.sqlstate, "42601");
+    assert_null(notice.message); /* it isn't whole */
+    assert_false(notice_read_front(body, 18, &notice));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +161,7 @@ int main(void)
         cmocka_unit_test(the_unlocalized_severity_counts),
         cmocka_unit_test(unknown_fields_are_passed_over),
         cmocka_unit_test(malformed_bodies_are_refused),
+        cmocka_unit_test(the_front_of_a_long_one_says_what_it_is),
         cmocka_unit_test(our_names_are_replaced_where_they_stand_whole),
         cmocka_unit_test(only_texts_are_replaced_and_all_fields_kept),
     };

@@ -182,5 +182,6 @@ void plans_remove(struct plans *plans, struct plan *plan)
     (void)hashmap_remove(&plans->map, (const char *)&plan->statement, sizeof plan->statement);
     list_remove(&plans->order, &plan->link);
     statement_release(plan->statement);
+    variables_release(plan->settings);
     free(plan);
 }

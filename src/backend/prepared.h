@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend/variables.h"
 #include "base/hashmap.h"
 #include "base/list.h"
 
@@ -58,6 +59,8 @@ struct plan {
     bool is_there;               /* the server has said so */
     bool is_assumed;             /* it will be, once all that was sent has been answered well */
     uint64_t epoch;              /* of the schema, when it was parsed */
+    struct variables *settings;  /* of the session that it was parsed for; a share */
+    bool is_stale;               /* it must be parsed anew before it's used again */
     unsigned in_flight;          /* messages about it that are not answered yet */
     uint64_t batch;              /* of the server: in which it was last sent or closed */
 };

@@ -210,6 +210,25 @@ static bool owe_unnamed(struct session *session, bool is_hidden)
     return true;
 }
 
+/* The plan will be there, made by what is sent now, with the settings that are now. */
+static void assume(struct session *session, struct plan *plan)
+{
+    variables_release(plan->settings);
+    plan->settings = variables_share(session->settings);
+    plan->is_stale = session->has_local || session->is_unsure;
+    plan->is_assumed = true;
+    plan->batch = session->server->batch;
+    plan->epoch = session->pool->schema_epoch;
+}
+
+/* Whether it means what the text means to this session. */
+static bool is_of_use(const struct session *session, const struct plan *plan)
+{
+    return plan->epoch >= session->pool->schema_epoch && !plan->is_stale &&
+           (plan->settings == session->settings ||
+            track_reads_alike(plan->settings, session->settings));
+}
+
 /* ---- messages of ours ---- */
 
 static bool send_parse(struct session *session, const char *name, const char *text,
@@ -296,7 +315,7 @@ bool names_ensure(struct session *session, struct statement *statement)
     struct plan *plan = plans_use(&server->plans, statement);
 
     session->pool->stats.binds++;
-    if (plan != NULL && plan->is_assumed && plan->epoch >= session->pool->schema_epoch) {
+    if (plan != NULL && plan->is_assumed && is_of_use(session, plan)) {
         return true;
     }
     session->pool->stats.server_binds++;
@@ -309,9 +328,7 @@ bool names_ensure(struct session *session, struct statement *statement)
             return false;
         }
     }
-    plan->is_assumed = true;
-    plan->batch = server->batch;
-    plan->epoch = session->pool->schema_epoch;
+    assume(session, plan);
     if (statement->is_sql) {
         return send_sql_prepare(session, statement) && send_close(session, none) &&
                owe_statement(session, EXPECTED_CLOSE, true, PART_STATEMENT, statement);
@@ -447,9 +464,7 @@ static enum names_result parse_named(struct session *session, const struct parse
         is_ok = plan != NULL;
     }
     if (is_ok) {
-        plan->is_assumed = true;
-        plan->batch = server->batch;
-        plan->epoch = session->pool->schema_epoch;
+        assume(session, plan);
         session->pool->stats.parses++;
         is_ok = rename_to(session, parse->name, statement) &&
                 send_parse(session, statement->name, parse->text, parse->text_size, parse->types,
@@ -717,6 +732,7 @@ static void settle_plan(struct session *session, struct statement *statement,
     }
     if (!is_good) {
         plan->is_assumed = plan->is_there;
+        plan->is_stale = true; /* it may be an older one than it was to be */
     }
     if (!plan->is_there && !plan->is_assumed && plan->in_flight == 0) {
         plans_remove(plans, plan);
@@ -793,8 +809,8 @@ void names_made(struct session *session, const char *name, struct statement *sta
         session->pins |= PIN_STATEMENT; /* no memory: it can only be found where it is */
         return;
     }
-    plan->is_there = plan->is_assumed = true;
-    plan->epoch = session->pool->schema_epoch;
+    assume(session, plan);
+    plan->is_there = true;
 }
 
 void names_dropped(struct session *session, const char *name)

@@ -77,6 +77,7 @@ struct session {
     struct error lost;     /* why */
     bool had_error;        /* since the last commit point */
     bool is_blocked;       /* what it asked next waits for answers that are owed; not read on */
+    bool has_local;        /* a SET LOCAL was sent in this transaction that texts depend on */
     unsigned unsettled;    /* statements under way that change what its names or settings mean */
     bool is_paused;        /* its server has more than the client takes: not read until drained */
 

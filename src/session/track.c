@@ -323,12 +323,59 @@ static unsigned pin_of(enum effect_kind kind)
                                         : 0;
 }
 
+/* Whether what a text means may depend on the setting: not on those, that are often set. */
+static bool is_read_by(const char *setting)
+{
+    static const char *const others[] = {"application_name",
+                                         "client_min_messages",
+                                         "default_transaction_deferrable",
+                                         "default_transaction_isolation",
+                                         "default_transaction_read_only",
+                                         "extra_float_digits",
+                                         "idle_in_transaction_session_timeout",
+                                         "idle_session_timeout",
+                                         "lock_timeout",
+                                         "statement_timeout",
+                                         "synchronous_commit",
+                                         "work_mem"};
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(setting, others[i]) == 0) {
+            return false;
+        }
+    }
+    return strchr(setting, '.') == NULL; /* an extension's, or an application's own */
+}
+
+static void note_difference(void *context, const char *name, const char *from, const char *to)
+{
+    bool *is_alike = context;
+    (void)from;
+    (void)to;
+    *is_alike = *is_alike && !is_read_by(name);
+}
+
+bool track_reads_alike(const struct variables *a, const struct variables *b)
+{
+    bool is_alike = true;
+    if (a != b) {
+        variables_diff(a, b, note_difference, &is_alike);
+    }
+    return is_alike;
+}
+
+static bool is_local_for_texts(const struct effect *effect)
+{
+    return effect->kind == EFFECT_SET_LOCAL && is_read_by(effect->setting);
+}
+
 void track_sent(struct session *session, const struct facts *facts)
 {
     for (unsigned i = 0; facts != NULL && i < facts->effects.count; i++) {
         session->pins |= pin_of(facts->effects.list[i].kind);
         session->is_unsure =
             session->is_unsure || facts->effects.list[i].kind == EFFECT_SETTINGS_UNKNOWN;
+        session->has_local = session->has_local || is_local_for_texts(&facts->effects.list[i]);
     }
     if (facts != NULL && facts->effects.is_ddl) {
         session->pool->schema_epoch++;
@@ -443,6 +490,7 @@ void track_tag(struct session *session, const char *tag)
 
 void track_end(struct session *session)
 {
+    session->has_local = false;
     if (session->settings == session->committed && session->savepoints == NULL) {
         session->had_error = false;
         return;

@@ -53,6 +53,9 @@ void track_end(struct session *session);
 /* All that is kept goes. */
 void track_free(struct session *session);
 
+/* Whether texts mean the same under both settings: a literal's date, a name's schema. */
+[[nodiscard]] bool track_reads_alike(const struct variables *a, const struct variables *b);
+
 /* The pins as words, "temp_table advisory_lock"; "" without any.  Returns `text`. */
 enum { TRACK_PINS_SIZE = 128 };
 const char *track_pins(unsigned pins, char text[TRACK_PINS_SIZE]);

@@ -190,6 +190,38 @@ class OneServer(RouterTest):
         for name in "wxyz":
             self.assertEqual(b.sql(f"EXECUTE {name}"), [(name * 2,)])
 
+    def test_a_text_means_what_its_clients_settings_say(self):
+        text = "SELECT '01/02/2020'::date::text"
+        a, b = self.client(), self.client()
+        a.sql("SET datestyle = 'ISO, MDY'")
+        b.sql("SET datestyle = 'ISO, DMY'")
+        a.run(parse("s", text), sync())
+        b.run(parse("s", text), sync())
+        for _ in range(2):
+            self.assertEqual(value(a.run(bind("", "s"), execute(), sync())), "2020-01-02")
+            self.assertEqual(value(b.run(bind("", "s"), execute(), sync())), "2020-02-01")
+
+    def test_a_type_that_another_search_path_has(self):
+        self.admin("DROP SCHEMA IF EXISTS one, two CASCADE; CREATE SCHEMA one; CREATE SCHEMA two;"
+                   "CREATE TABLE one.t (a int); CREATE TABLE two.t (a text)")
+        a, b = self.client(), self.client()
+        a.sql("SET search_path = one")
+        b.sql("SET search_path = two")
+        for connection in (a, b):
+            self.assertEqual(errors(connection.run(parse("s", "SELECT * FROM t"), sync())), [])
+        for connection in (a, b, a, b):
+            self.assertEqual(errors(connection.run(bind("", "s"), execute(), sync())), [])
+
+    def test_a_text_of_a_transaction_with_its_own_search_path(self):
+        self.admin("DROP SCHEMA IF EXISTS one, two CASCADE; CREATE SCHEMA one; CREATE SCHEMA two;"
+                   "CREATE TABLE one.t AS SELECT 1 AS a; CREATE TABLE two.t AS SELECT 'x'::text AS a")
+        a, b = self.client(), self.client()
+        for name, connection, expected in (("one", a, b"1"), ("two", b, b"x")) * 2:
+            connection.sql(f"BEGIN; SET LOCAL search_path = {name}")
+            found = connection.run(parse("s", "SELECT a FROM t"), bind("", "s"), execute(), close("S", "s"), sync())
+            self.assertEqual((errors(found), rows(found)), ([], [[expected]]))
+            connection.sql("COMMIT")
+
     # ---- settings ----
 
     def test_a_setting_made_inside_of_a_function_is_its_clients_alone(self):

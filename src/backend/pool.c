@@ -507,9 +507,9 @@ void pool_stop_waiting(struct pool *pool, struct pool_waiter *waiter)
 }
 
 /* The other worker whose oldest waiter is older than ours, by enough to be worth the way; or -1. */
-static int older_elsewhere(const struct pool *pool)
+static int older_elsewhere(struct pool *pool)
 {
-    struct list_link *first = list_first(&((struct pool *)(uintptr_t)pool)->waiters);
+    struct list_link *first = list_first(&pool->waiters);
     int64_t best = first == NULL ? INT64_MAX : waiter_of(first)->since - TAKE_WAIT_LEAD;
     int worker = -1;
 
@@ -845,29 +845,28 @@ void pool_depart(struct server *server)
 }
 
 /* Reads what it came with into this thread's tables. */
-static bool take_in(struct pool *pool, struct server *server,
-                    const struct startup_parameter *parameters, size_t count)
+static bool take_in(struct pool *pool, struct server *server, const char *parameters, size_t size)
 {
     struct error error = {0};
 
     server->pool = pool;
     server->in.pool = loop_buffers(pool->backend->loop);
-    for (size_t i = 0; i < count; i++) {
-        if (!variables_put(pool->backend->variables, &server->parameters, parameters[i].name,
-                           parameters[i].value)) {
+    for (const char *name = parameters; name < parameters + size;) {
+        const char *value = name + strlen(name) + 1;
+        if (!variables_put(pool->backend->variables, &server->parameters, name, value)) {
             return false;
         }
+        name = value + strlen(value) + 1;
     }
     return stream_join(&server->stream, pool->backend->loop, &error);
 }
 
-void pool_arrive(struct pool *pool, struct server *server,
-                 const struct startup_parameter *parameters, size_t count)
+void pool_arrive(struct pool *pool, struct server *server, const char *parameters, size_t size)
 {
     enum { CLEAN_LIMIT = 5 }; /* seconds */
 
     assert(pool != NULL); /* it asked, so it is there; pools live as long as their worker */
-    bool is_ok = take_in(pool, server, parameters, count);
+    bool is_ok = take_in(pool, server, parameters, size);
     server->state = SERVER_USED;
     list_push_first(&pool->lists[SERVER_USED], &server->link);
     if (!is_ok) {

@@ -139,9 +139,8 @@ void pool_reconnect(struct pool *pool, const char *reason);
 /* An idle server leaves for another worker: it's in no list, no loop and no table of this one. */
 void pool_depart(struct server *server);
 
-/* It comes, with what it reported; `pool` NULL: this worker has no such pool, it's closed. */
-void pool_arrive(struct pool *pool, struct server *server,
-                 const struct startup_parameter *parameters, size_t count);
+/* It comes, with what it reported ("name\0value\0…"); `pool`: as it's called there. */
+void pool_arrive(struct pool *pool, struct server *server, const char *parameters, size_t size);
 
 /* It could not be sent: it goes idle here. */
 void pool_keep(struct server *server);

@@ -138,9 +138,11 @@ void plans_done(struct plans *plans)
     hashmap_done(&plans->map);
 }
 
+enum { KEY_SIZE = sizeof(void *) }; /* a plan's key is the address of its statement */
+
 struct plan *plans_use(struct plans *plans, const struct statement *statement)
 {
-    struct plan *plan = hashmap_get(&plans->map, (const char *)&statement, sizeof statement);
+    struct plan *plan = hashmap_get(&plans->map, (const char *)&statement, KEY_SIZE);
     if (plan != NULL) {
         list_remove(&plans->order, &plan->link);
         list_push_last(&plans->order, &plan->link);
@@ -156,7 +158,7 @@ struct plan *plans_add(struct plans *plans, struct statement *statement)
     }
     plan->statement = statement;
     const char *key = (const char *)&plan->statement;
-    if (!hashmap_put(&plans->map, key, sizeof plan->statement, plan)) {
+    if (!hashmap_put(&plans->map, key, KEY_SIZE, plan)) {
         free(plan);
         return NULL;
     }
@@ -179,7 +181,7 @@ struct plan *plans_oldest(struct plans *plans)
 
 void plans_remove(struct plans *plans, struct plan *plan)
 {
-    (void)hashmap_remove(&plans->map, (const char *)&plan->statement, sizeof plan->statement);
+    (void)hashmap_remove(&plans->map, (const char *)&plan->statement, KEY_SIZE);
     list_remove(&plans->order, &plan->link);
     statement_release(plan->statement);
     variables_release(plan->settings);

@@ -175,7 +175,7 @@ static bool take_message(struct server *server, char type, const char *body, siz
 
     switch (type) {
     case 'Z':
-        server->status = size == 1 ? body[0] : 0;
+        server->status = (char)(size == 1 ? body[0] : '\0');
         if (server->expected.count == 0) {
             snprintf(reason, reason_size, "it is ready without being asked");
             return false;

@@ -79,22 +79,22 @@ char *buffer_bytes(const struct buffer *buffer)
     return buffer->bytes == NULL ? NULL : buffer->bytes + buffer->start;
 }
 
-/* To a new place of at least `needed` bytes. */
-static bool grow(struct buffer *buffer, size_t needed)
+/* To a new place of at least `needed` bytes, which is returned; NULL: there is none. */
+static char *grow(struct buffer *buffer, size_t needed)
 {
     size_t capacity = BUFFER_BLOCK_SIZE;
     while (capacity < needed) {
         if (capacity > SIZE_MAX / 2) {
-            return false;
+            return NULL;
         }
         capacity *= 2;
     }
     char *bytes = capacity == BUFFER_BLOCK_SIZE ? pool_take(buffer->pool) : malloc(capacity);
     if (bytes == NULL) {
-        return false;
+        return NULL;
     }
     size_t size = buffer_size(buffer);
-    if (size > 0) {
+    if (buffer->bytes != NULL) {
         memcpy(bytes, buffer->bytes + buffer->start, size);
     }
     give_back(buffer);
@@ -104,7 +104,7 @@ static bool grow(struct buffer *buffer, size_t needed)
                               .end = size,
                               .capacity = capacity,
                               .is_secret = buffer->is_secret};
-    return true;
+    return bytes;
 }
 
 char *buffer_reserve(struct buffer *buffer, size_t size)
@@ -120,9 +120,8 @@ char *buffer_reserve(struct buffer *buffer, size_t size)
         buffer->end = used;
     }
     if (buffer->bytes == NULL || buffer->capacity - buffer->end < size) {
-        if (!grow(buffer, used + size)) {
-            return NULL;
-        }
+        char *bytes = grow(buffer, used + size);
+        return bytes == NULL ? NULL : bytes + used;
     }
     return buffer->bytes + buffer->end;
 }

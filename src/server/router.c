@@ -310,9 +310,6 @@ static void run_idle(void *owner, struct control_call *call)
 static void on_accept(void *owner, int fd, const struct sockaddr *address, socklen_t size)
 {
     struct router *router = owner;
-    long limit = (long)router->setup->config->settings.max_client_conn;
-
-    (void)limit;
     workers_admit(&router->workers, fd, address, size);
 }
 

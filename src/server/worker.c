@@ -87,18 +87,14 @@ static void cancel(struct hall *hall, uint32_t pid, const unsigned char *key, si
 struct server_call {
     struct worker_call call;
     struct server *server;
-    char *database, *user;            /* owned */
-    struct startup_parameter *copied; /* owned, with its texts: reported parameters */
-    size_t count;
+    char *database, *user;  /* owned */
+    char *parameters;       /* owned: what it reported, "name\0value\0…" */
+    size_t parameters_size; /* bytes */
 };
 
 static void free_server_call(struct server_call *call)
 {
-    for (size_t i = 0; i < call->count; i++) {
-        free((char *)(uintptr_t)call->copied[i].name);
-        free((char *)(uintptr_t)call->copied[i].value);
-    }
-    free(call->copied);
+    free(call->parameters);
     free(call->database);
     free(call->user);
     free(call);
@@ -109,24 +105,23 @@ static void run_server(struct worker *worker, struct worker_call *call)
     struct server_call *arrival = (struct server_call *)(void *)call;
     struct pool *pool = pool_find(&worker->hall.backend, arrival->database, arrival->user, false);
 
-    pool_arrive(pool, arrival->server, arrival->copied, arrival->count);
+    pool_arrive(pool, arrival->server, arrival->parameters, arrival->parameters_size);
     free_server_call(arrival);
 }
 
 static bool copy_parameters(struct server_call *call, const struct variables *set)
 {
-    size_t count = set == NULL ? 0 : set->count;
+    size_t size = set == NULL ? 0 : set->key_size;
 
-    call->copied = calloc(count + 1, sizeof call->copied[0]);
-    for (size_t i = 0; call->copied != NULL && i < count; i++) {
-        call->copied[i] =
-            (struct startup_parameter){strdup(set->list[i].name), strdup(set->list[i].value)};
-        call->count++;
-        if (call->copied[i].name == NULL || call->copied[i].value == NULL) {
-            return false;
-        }
+    call->parameters = malloc(size + 1);
+    if (call->parameters == NULL) {
+        return false;
     }
-    return call->copied != NULL;
+    if (size > 0) {
+        memcpy(call->parameters, set->key, size);
+    }
+    call->parameters_size = size;
+    return true;
 }
 
 static void hand_over(struct backend *backend, unsigned index, struct server *server)

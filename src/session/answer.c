@@ -102,6 +102,38 @@ static void end_copy(struct session *session)
     }
 }
 
+/* The data of a query string's COPY has ended: so has what the client sent as its end. */
+static void end_query_copy(struct session *session, struct expected *first)
+{
+    struct expected_queue *queue = &session->server->expected;
+
+    if (!first->is_copy_in) {
+        return;
+    }
+    first->is_copy_in = false;
+    for (uint32_t i = 1; i < queue->count; i++) {
+        if (expected_at(queue, i)->kind == EXPECTED_COPY_END) {
+            expected_remove(queue, i);
+            return;
+        }
+    }
+}
+
+static void track_completed(struct session *session, const struct expected *first, const char *tag)
+{
+    const struct facts *facts = first->object;
+
+    if (session->pool->mode == POOL_SESSION) {
+        return;
+    }
+    if (facts == NULL) {
+        track_tag(session, tag);
+        return;
+    }
+    track_done(session, facts, first->part, tag);
+    names_done(session, facts, first->part);
+}
+
 static enum verdict completed(struct session *session, const char *body, size_t size)
 {
     struct expected *first = expected_first(&session->server->expected);
@@ -116,27 +148,10 @@ static enum verdict completed(struct session *session, const char *body, size_t 
         }
         return DROP;
     }
-    const struct facts *facts = first->object;
-    if (session->pool->mode != POOL_SESSION) {
-        if (facts != NULL) {
-            track_done(session, facts, first->part, tag);
-            names_done(session, facts, first->part);
-        } else {
-            track_tag(session, tag);
-        }
-    }
+    track_completed(session, first, tag);
     if (first->kind == EXPECTED_QUERY) {
         first->part++;
-        bool was_copying = first->is_copy_in;
-        first->is_copy_in = false;
-        if (was_copying) {
-            for (uint32_t i = 1; i < session->server->expected.count; i++) {
-                if (expected_at(&session->server->expected, i)->kind == EXPECTED_COPY_END) {
-                    expected_remove(&session->server->expected, i);
-                    break;
-                }
-            }
-        }
+        end_query_copy(session, first);
         return PASS;
     }
     bool was_copying = first->is_copy_in;
@@ -298,19 +313,38 @@ static struct facts *failed_facts(const struct session *session, const struct ex
     return first->kind == EXPECTED_PARSE ? facts_share(session->unnamed_facts) : NULL;
 }
 
+/* FATAL or PANIC: the end of the connection follows, and is told then. */
+static void note_end_of_server(struct session *session, const struct notice *notice)
+{
+    struct error error = {0};
+
+    error_set(&error, notice->sqlstate, "%s", notice->message == NULL ? "?" : notice->message);
+    session->lost = error;
+    session->server->doom = "it ended the connection";
+    session->server->is_doomed = true;
+}
+
+/* An error in answer to the first entry.  Whether the client is to see it. */
+static bool is_for_client(struct session *session, const char *sqlstate)
+{
+    struct expected *first = expected_first(&session->server->expected);
+
+    if (first == NULL) {
+        return true;
+    }
+    if (first->kind == EXPECTED_QUERY || first->kind == EXPECTED_CALL) {
+        end_query_copy(session, first);
+        return !first->is_hidden;
+    }
+    names_error(session, first, sqlstate);
+    return skip_to_sync(session);
+}
+
 /* What an error does; `notice` is of it, and may lack what is not needed here. */
 static enum verdict fail(struct session *session, const struct notice *notice)
 {
-    struct server *server = session->server;
-    struct expected *first = expected_first(&server->expected);
-
-    if (strcmp(notice->severity, "ERROR") !=
-        0) { /* FATAL, PANIC: the end of the connection follows */
-        struct error error = {0};
-        error_set(&error, notice->sqlstate, "%s", notice->message == NULL ? "?" : notice->message);
-        session->lost = error;
-        server->doom = "it ended the connection";
-        server->is_doomed = true;
+    if (strcmp(notice->severity, "ERROR") != 0) {
+        note_end_of_server(session, notice);
         return DROP;
     }
     session->pool->stats.errors++;
@@ -322,29 +356,7 @@ static enum verdict fail(struct session *session, const struct notice *notice)
         }
         return DROP;
     }
-    if (first == NULL) {
-        return PASS;
-    }
-    if (first->kind == EXPECTED_QUERY || first->kind == EXPECTED_CALL) {
-        if (first->is_hidden) {
-            return DROP;
-        }
-        if (first->is_copy_in) {
-            first->is_copy_in = false;
-            for (uint32_t i = 1; i < server->expected.count; i++) {
-                if (expected_at(&server->expected, i)->kind == EXPECTED_COPY_END) {
-                    expected_remove(&server->expected, i);
-                    break;
-                }
-            }
-        }
-    } else {
-        names_error(session, first, notice->sqlstate);
-        if (!skip_to_sync(session)) {
-            return DROP;
-        }
-    }
-    return PASS;
+    return is_for_client(session, notice->sqlstate) ? PASS : DROP;
 }
 
 static enum verdict failed(struct session *session, const char *body, size_t size)
@@ -500,69 +512,124 @@ static void break_up(struct session *session, const char *what, char type)
     link_lost(session, &error);
 }
 
+/* What is being read: bytes[from..at) goes to the client, at the next occasion. */
+struct reading {
+    const char *bytes;
+    size_t size, at, from;
+};
+
+/* What has been passed so far is delivered; `skip` bytes more are not. */
+static void deliver_so_far(struct session *session, struct reading *reading, size_t skip)
+{
+    (void)deliver(session, reading->bytes, reading->from, reading->at);
+    reading->from = reading->at + skip;
+}
+
+/* More of a message's body. */
+static void pass_body(struct session *session, struct reading *reading)
+{
+    struct server *server = session->server;
+    size_t left = reading->size - reading->at;
+    size_t part = left < server->pass ? left : server->pass;
+
+    if (server->is_pass_hidden) {
+        deliver_so_far(session, reading, part);
+    }
+    server->pass -= part;
+    reading->at += part;
+}
+
+enum taken { TAKEN, NOT_YET, LOST };
+
+static bool is_long_error(const struct frame *frame)
+{
+    return frame->type == 'E' && FRAME_HEADER_SIZE + frame->body_size > BACKEND_KEEP_MAX;
+}
+
+/* Whether its header says all that matters; the rows of an inquiry are read. */
+static bool is_passed_on(const struct session *session, const struct frame *frame)
+{
+    return is_streamed(frame->type) && !(session->is_inquiring && frame->type == 'D');
+}
+
+/* How much of a message must be there before it can be judged. */
+static size_t needed(const struct session *session, const struct frame *frame)
+{
+    return is_long_error(frame)           ? LONG_ERROR_FRONT
+           : is_passed_on(session, frame) ? FRAME_HEADER_SIZE
+                                          : FRAME_HEADER_SIZE + frame->body_size;
+}
+
+static enum verdict judge_any(struct session *session, const struct frame *frame, const char *body,
+                              size_t has)
+{
+    if (is_long_error(frame)) {
+        return failed_at_length(session, body, has);
+    }
+    return is_passed_on(session, frame) ? judge_header(session, frame->type)
+                                        : judge(session, frame->type, body, frame->body_size);
+}
+
+/* One message, or its beginning where that is enough. */
+static enum taken take(struct session *session, struct reading *reading)
+{
+    struct server *server = session->server;
+    const char *bytes = reading->bytes + reading->at;
+    size_t left = reading->size - reading->at;
+    struct frame frame = {0};
+    struct error error = {0};
+    enum frame_result result = frame_read(bytes, left, &frame, &error);
+
+    if (result == FRAME_NEED_MORE) {
+        return NOT_YET;
+    }
+    size_t total = FRAME_HEADER_SIZE + frame.body_size, has = left < total ? left : total;
+    if (result == FRAME_BAD || needed(session, &frame) > BACKEND_KEEP_MAX) {
+        break_up(session, "that can't be right", bytes[0]);
+        return LOST;
+    }
+    if (has < needed(session, &frame)) {
+        return NOT_YET;
+    }
+    if (frame.type == 'E') { /* what is written for the client comes behind what was passed */
+        deliver_so_far(session, reading, 0);
+    }
+    enum verdict verdict =
+        judge_any(session, &frame, bytes + FRAME_HEADER_SIZE, has - FRAME_HEADER_SIZE);
+    if (verdict != PASS) {
+        deliver_so_far(session, reading, has);
+    }
+    if (verdict == BROKEN) {
+        break_up(session, "out of turn", frame.type);
+        return LOST;
+    }
+    server->pass = total - has;
+    server->is_pass_hidden = verdict == DROP;
+    reading->at += has;
+    return TAKEN;
+}
+
 /* Handles bytes[0..size); returns how many are done with, or -1: the session has lost its server or
  * ended. */
 static ssize_t feed(struct session *session, const char *bytes, size_t size)
 {
-    struct server *server = session->server;
-    size_t at = 0, from = 0;
+    struct reading reading = {.bytes = bytes, .size = size};
 
-    while (at < size) {
-        if (server->pass > 0) {
-            size_t part = size - at < server->pass ? size - at : server->pass;
-            if (server->is_pass_hidden) {
-                (void)deliver(session, bytes, from, at);
-                from = at + part;
-            }
-            server->pass -= part;
-            at += part;
+    while (reading.at < size) {
+        if (session->server->pass > 0) {
+            pass_body(session, &reading);
             continue;
         }
-        struct frame frame;
-        struct error error = {0};
-        enum frame_result result = frame_read(bytes + at, size - at, &frame, &error);
-        if (result == FRAME_NEED_MORE) {
-            break;
-        }
-        size_t total = FRAME_HEADER_SIZE + frame.body_size,
-               has = size - at < total ? size - at : total;
-        bool is_long_error = frame.type == 'E' && total > BACKEND_KEEP_MAX;
-        bool streamed = is_long_error ||
-                        (is_streamed(frame.type) && !(session->is_inquiring && frame.type == 'D'));
-        if (result == FRAME_BAD || (!streamed && total > BACKEND_KEEP_MAX)) {
-            break_up(session, "that can't be right", frame.type);
+        enum taken taken = take(session, &reading);
+        if (taken == LOST) {
             return -1;
         }
-        if ((!streamed && has < total) || (is_long_error && has < LONG_ERROR_FRONT)) {
+        if (taken == NOT_YET) {
             break;
         }
-        /* what judge() writes to the client comes behind what was passed */
-        if (frame.type == 'E' && !deliver(session, bytes, from, at)) {
-            from = at;
-        } else if (frame.type == 'E') {
-            from = at;
-        }
-        enum verdict verdict =
-            is_long_error
-                ? failed_at_length(session, bytes + at + FRAME_HEADER_SIZE, has - FRAME_HEADER_SIZE)
-            : streamed
-                ? judge_header(session, frame.type)
-                : judge(session, frame.type, bytes + at + FRAME_HEADER_SIZE, frame.body_size);
-        if (verdict == BROKEN) {
-            (void)deliver(session, bytes, from, at);
-            break_up(session, "out of turn", frame.type);
-            return -1;
-        }
-        if (verdict == DROP) {
-            (void)deliver(session, bytes, from, at);
-            from = at + has;
-        }
-        server->pass = total - has;
-        server->is_pass_hidden = verdict == DROP;
-        at += has;
     }
-    (void)deliver(session, bytes, from, at);
-    return (ssize_t)at;
+    deliver_so_far(session, &reading, 0);
+    return (ssize_t)reading.at;
 }
 
 static bool is_translating(const struct session *session)

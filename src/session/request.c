@@ -394,61 +394,83 @@ static enum step handle(struct session *session, const struct request *request)
     return pass_on(session, request);
 }
 
+/* More of a message's body.  False: no memory for it. */
+static bool pass_body(struct session *session, const char *bytes, size_t size, size_t *at)
+{
+    size_t part = size - *at < session->pass ? size - *at : session->pass;
+
+    if (!session->is_pass_dropped && session->server != NULL &&
+        !stream_write(&session->server->stream, bytes + *at, part)) {
+        return false;
+    }
+    session->pass -= part;
+    *at += part;
+    return true;
+}
+
+/* The message at bytes[0..size).  STEP_NEXT: it's handled, but for what of its body is still to
+ * come. */
+static enum step take(struct session *session, const char *bytes, size_t size, size_t *used)
+{
+    struct frame frame;
+    struct error error = {0};
+    enum frame_result result = frame_read(bytes, size, &frame, &error);
+
+    if (result == FRAME_NEED_MORE) {
+        return STEP_NEED_MORE;
+    }
+    if (result == FRAME_BAD) {
+        session_fail(session, &error);
+        return STEP_STOP;
+    }
+    if (frame.type == 'X') {
+        session_close(session, "the client has ended it");
+        return STEP_STOP;
+    }
+    if (check(session, &frame) != STEP_NEXT) {
+        return STEP_STOP;
+    }
+    size_t total = FRAME_HEADER_SIZE + frame.body_size;
+    struct request request = {.type = frame.type,
+                              .bytes = bytes,
+                              .body = bytes + FRAME_HEADER_SIZE,
+                              .has = size < total ? size : total,
+                              .body_size = frame.body_size,
+                              .is_whole = size >= total};
+    if (!request.is_whole && must_be_whole(session, &frame)) {
+        return STEP_NEED_MORE;
+    }
+    if (session->server != NULL && session->server->expected.count > EXPECTED_MAX) {
+        session->is_blocked = true;
+        return STEP_STOP;
+    }
+    bool was_skipped = is_skipped(session, frame.type);
+    enum step step = handle(session, &request);
+    if (step == STEP_NEXT) {
+        session->pass = total - request.has;
+        session->is_pass_dropped = was_skipped || session->server == NULL;
+        *used = request.has;
+    }
+    return step;
+}
+
 size_t request_feed(struct session *session, const char *bytes, size_t size)
 {
     size_t at = 0;
 
     session->is_blocked = false;
     while (at < size) {
+        size_t used = 0;
         if (session->pass > 0) {
-            size_t part = size - at < session->pass ? size - at : session->pass;
-            if (!session->is_pass_dropped && session->server != NULL &&
-                !stream_write(&session->server->stream, bytes + at, part)) {
-                return at;
+            if (!pass_body(session, bytes, size, &at)) {
+                break;
             }
-            session->pass -= part;
-            at += part;
             continue;
         }
-        struct frame frame;
-        struct error error = {0};
-        enum frame_result result = frame_read(bytes + at, size - at, &frame, &error);
-        if (result == FRAME_NEED_MORE) {
+        if (take(session, bytes + at, size - at, &used) != STEP_NEXT) {
             break;
         }
-        if (result == FRAME_BAD) {
-            session_fail(session, &error);
-            return at;
-        }
-        size_t total = FRAME_HEADER_SIZE + frame.body_size;
-        struct request request = {.type = frame.type,
-                                  .bytes = bytes + at,
-                                  .body = bytes + at + FRAME_HEADER_SIZE,
-                                  .has = size - at < total ? size - at : total,
-                                  .body_size = frame.body_size,
-                                  .is_whole = size - at >= total};
-        if (frame.type == 'X') {
-            session_close(session, "the client has ended it");
-            return at;
-        }
-        if (check(session, &frame) != STEP_NEXT) {
-            return at;
-        }
-        if (!request.is_whole && must_be_whole(session, &frame)) {
-            break;
-        }
-        if (session->server != NULL && session->server->expected.count > EXPECTED_MAX) {
-            session->is_blocked = true;
-            break;
-        }
-        bool was_skipped = is_skipped(session, frame.type);
-        enum step step = handle(session, &request);
-        if (step != STEP_NEXT) {
-            break;
-        }
-        session->pass = total - request.has;
-        session->is_pass_dropped = was_skipped || session->server == NULL;
-        at += request.has;
+        at += used;
     }
     return at;
 }

@@ -54,9 +54,44 @@ static bool is_reported(const struct session *session, const char *name, const c
     return false;
 }
 
+static bool add_statement(struct session *session, const char *name, const char *value)
+{
+    struct text statement = {0};
+
+    text_appendf(&statement, "SET SESSION %s = ", name);
+    literal_append(&statement, value);
+    bool is_ok =
+        !statement.has_failed && variables_put(session->hall->backend.variables, &session->initial,
+                                               name, text_cstr(&statement));
+    text_done(&statement);
+    return is_ok;
+}
+
+/* To lower case; the name is short, and plain ASCII. */
+static void fold(const char *name, char lower[VARIABLE_NAME_MAX + 1])
+{
+    size_t size = strlen(name);
+
+    for (size_t i = 0; i <= size; i++) {
+        bool is_upper = name[i] >= 'A' && name[i] <= 'Z';
+        lower[i] = (char)(is_upper ? name[i] - 'A' + 'a' : name[i]);
+    }
+}
+
+/* What is of interest beyond the setting. */
+static void note(struct session *session, const char *name, const char *value)
+{
+    if (strcmp(name, "application_name") == 0) {
+        free(session->application_name);
+        session->application_name = strdup(value);
+    }
+    if (strcmp(name, "search_path") == 0 && strstr(value, "pg_temp") != NULL) {
+        session->pins |= PIN_TEMP; /* what it creates may be temporary without saying so */
+    }
+}
+
 static bool add(struct session *session, const char *name, const char *value, struct error *err)
 {
-    struct variables_table *table = session->hall->backend.variables;
     char lower[VARIABLE_NAME_MAX + 1];
 
     if (is_listed(session->hall->backend.config->settings.ignore_startup_parameters, name)) {
@@ -65,29 +100,12 @@ static bool add(struct session *session, const char *name, const char *value, st
     if (!is_name(name)) {
         return error_set(err, "42704", "unrecognized configuration parameter \"%s\"", name);
     }
-    for (size_t i = 0; i <= strlen(name); i++) {
-        lower[i] = (char)tolower((unsigned char)name[i]);
-    }
-    if (strcmp(lower, "application_name") == 0) {
-        free(session->application_name);
-        session->application_name = strdup(value);
-    }
-    if (session->pool->mode == POOL_SESSION) {
-        return variables_put(table, &session->startup, lower, value) ||
-               error_set(err, "54000", "too many startup parameters");
-    }
-    if (is_reported(session, name, value)) {
-        return true;
-    }
-    if (strcmp(lower, "search_path") == 0 && strstr(value, "pg_temp") != NULL) {
-        session->pins |= PIN_TEMP; /* what it creates may be temporary without saying so */
-    }
-    struct text statement = {0};
-    text_appendf(&statement, "SET SESSION %s = ", lower);
-    literal_append(&statement, value);
-    bool is_ok = !statement.has_failed &&
-                 variables_put(table, &session->initial, lower, text_cstr(&statement));
-    text_done(&statement);
+    fold(name, lower);
+    note(session, lower, value);
+    bool is_ok =
+        session->pool->mode == POOL_SESSION
+            ? variables_put(session->hall->backend.variables, &session->startup, lower, value)
+            : is_reported(session, name, value) || add_statement(session, lower, value);
     return is_ok || error_set(err, "54000", "too many startup parameters");
 }
 

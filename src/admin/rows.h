@@ -25,7 +25,7 @@ struct column {
     const char *help; /* docs/admin.md */
 };
 
-enum { ROWS_COLUMN_MAX = 40 };
+enum { ROWS_COLUMN_MAX = 70 };
 
 struct cell {
     const char *text; /* owned by the rows; NULL: `number` counts */

@@ -128,6 +128,23 @@ double histogram_share_at_most(const struct histogram *histogram, int64_t value)
     return (double)seen / (double)histogram->total;
 }
 
+void histogram_counts_at_most(const struct histogram *histogram, const int64_t *limits,
+                              size_t count, uint64_t *counts)
+{
+    uint64_t seen = 0;
+    size_t at = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        assert(limits[i] >= 0 && (i == 0 || limits[i] > limits[i - 1]));
+        size_t last =
+            limits[i] > histogram->limit ? histogram->bucket_count - 1 : bucket_of(limits[i]);
+        while (at <= last) {
+            seen += histogram->counts[at++];
+        }
+        counts[i] = seen;
+    }
+}
+
 static double deviation(const struct histogram *histogram)
 {
     double mean = histogram_mean(histogram), sum = 0;

@@ -41,6 +41,11 @@ void histogram_merge(struct histogram *histogram, const struct histogram *other)
 /* The share of values at or below `value`, 0..1, to the bucket's width; 0 while empty. */
 [[nodiscard]] double histogram_share_at_most(const struct histogram *histogram, int64_t value);
 
+/* How many values are at or below each of `limits`, which ascend; in one pass, to the bucket's
+ * width. */
+void histogram_counts_at_most(const struct histogram *histogram, const int64_t *limits,
+                              size_t count, uint64_t *counts);
+
 /* Writes the percentile table that HdrHistogram's plotter reads (.hgrm).
  * `units_per_value` divides what is printed: 1000 prints µs as ms.
  * False when writing failed. */

@@ -25,6 +25,7 @@ struct listener_plan {
     int backlog;
     const char *directory; /* of the Unix socket; "": none */
     unsigned mode;         /* of the Unix socket */
+    bool is_shared;        /* SO_REUSEPORT: another process of ours may listen there meanwhile */
     struct keepalive keepalive;
     const int *inherited; /* listening sockets from outside; taken over, if all goes well */
     size_t inherited_count;

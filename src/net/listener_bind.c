@@ -121,7 +121,7 @@ static int find_inherited(const struct listener_plan *plan, const struct sockadd
 
 /* ---- TCP ---- */
 
-static int bind_address(const struct addrinfo *address)
+static int bind_address(const struct addrinfo *address, bool is_shared)
 {
     const int one = 1;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -129,6 +129,9 @@ static int bind_address(const struct addrinfo *address)
         return -1;
     }
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (is_shared) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
+    }
     if (address->ai_family == AF_INET6) { /* IPv4 has a socket of its own */
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
     }
@@ -156,7 +159,7 @@ static bool listen_at(struct listener_sockets *sockets, const struct listener_pl
     if (fd >= 0) {
         return adopt(sockets, fd, err);
     }
-    fd = bind_address(address);
+    fd = bind_address(address, plan->is_shared);
     if (fd >= 0 && listen(fd, plan->backlog) == 0) {
         if (add(sockets, fd, err)) {
             return true;

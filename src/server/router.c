@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "admin/http.h"
 #include "base/clock.h"
 #include "net/listener.h"
 #include "server/errand.h"
@@ -30,6 +31,7 @@ struct router {
     struct workers workers;
     struct errands errands;
     struct admin admin;        /* what the console and the metrics are given */
+    struct http *http;         /* owned; NULL: none */
     struct listener *listener; /* in the first worker's loop */
     struct loop_source signals;
     struct inheritance inheritance; /* of the process before us */
@@ -173,6 +175,7 @@ static void on_ready(void *owner, pid_t pid)
     log_event(LOG_INFO, &context, "handed_over", "pid=%d clients=%ld %s", (int)pid,
               atomic_load(&router->workers.client_count), "this process ends with its last client");
     stop_listening(router);
+    http_pause(router->http);
     workers_retire(&router->workers);
 }
 
@@ -214,6 +217,7 @@ static bool begin_restart(struct router *router, struct error *err)
     if (!hand_over_listener(router, true)) {
         return error_set(err, "53200", "out of memory");
     }
+    http_share(router->http);
     router->handover = handover_begin(&plan, router->loop, &owner, err);
     if (router->handover == NULL) {
         (void)hand_over_listener(router, false);
@@ -444,6 +448,39 @@ static bool listen_for_clients(struct router *router, struct error *err)
     return router->listener != NULL;
 }
 
+/* Of the process, for HTTP. */
+static void look(void *owner, struct metrics_process *process, bool *is_ready)
+{
+    const struct router *router = owner;
+
+    *process = (struct metrics_process){
+        .is_draining = router->is_draining,
+        .client_count = atomic_load(&router->workers.client_count),
+        .client_max = (long)router->setup->config->settings.max_client_conn,
+        .config_version = router->setup->config->version,
+    };
+    *is_ready = !router->is_draining && !router->is_stopping;
+}
+
+static bool listen_for_http(struct router *router, struct error *err)
+{
+    const struct settings *settings = &router->setup->config->settings;
+    const struct http_plan plan = {
+        .addresses = settings->http_addr,
+        .port = (unsigned)settings->http_port,
+        .is_shared = router->inheritance.is_handed_over,
+        .admin = &router->admin,
+        .look = look,
+        .owner = router,
+    };
+
+    if (settings->http_port == 0) {
+        return true;
+    }
+    router->http = http_open(&plan, router->loop, err);
+    return router->http != NULL;
+}
+
 static bool open_log(struct router *router, struct error *err)
 {
     const struct settings *settings = &router->setup->config->settings;
@@ -484,7 +521,8 @@ static bool start(struct router *router, struct error *err)
     router->mail =
         router->loop == NULL ? NULL : mailbox_open(router->loop, on_message, router, err);
     if (router->mail == NULL || !catch_signals(router, &signals, err) ||
-        !make_workers(router, err) || !listen_for_clients(router, err)) {
+        !make_workers(router, err) || !listen_for_clients(router, err) ||
+        !listen_for_http(router, err)) {
         return false;
     }
     /* The first one listens: when it starts nothing can go wrong any more. */
@@ -505,6 +543,7 @@ static void finish(struct router *router)
     free(router->workers.list);
     quotas_destroy(router->workers.quotas);
     handover_destroy(router->handover);
+    http_close(router->http);
     mailbox_close(router->mail);
     inheritance_done(&router->inheritance);
     if (router->signals.fd > 0) {

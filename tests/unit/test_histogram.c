@@ -1,6 +1,8 @@
 /* Every value is known to one part in 1,024; merging equals recording together. */
 #include "check.h"
 
+#include <math.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +83,14 @@ static void values_outside_are_counted_and_told(void **)
     assert_int_equal(histogram.min, 0);
     assert_int_equal(histogram.max, 5000);
     assert_true(histogram_share_at_most(&histogram, 10) > 0.33);
+    const int64_t limits[] = {0, 10, INT64_MAX};
+    uint64_t counts[3] = {0};
+    histogram_counts_at_most(&histogram, limits, 3, counts);
+    for (size_t i = 0; i < 3; i++) {
+        double share = histogram_share_at_most(&histogram, limits[i]);
+        assert_true(fabs(share * (double)histogram.total - (double)counts[i]) < 0.5);
+    }
+    assert_int_equal(counts[2], histogram.total);
     assert_true(histogram_share_at_most(&histogram, 10) < 0.34);
     assert_true(histogram_share_at_most(&histogram, INT64_MAX) > 0.99);
     histogram_reset(&histogram);

@@ -637,10 +637,25 @@ static bool is_translating(const struct session *session)
     return session->pool->mode != POOL_SESSION;
 }
 
+/* In statement pooling no transaction stays open: the one that was begun is rolled back. */
+static void refuse_transaction(struct session *session)
+{
+    struct error error = {0};
+    error_set(&error, "0A000", "transactions of several statements are not possible here");
+    error_hint(&error, "pool_mode is statement; with transaction they are");
+    session_fail(session, &error);
+}
+
 /* What is to be done now that all that came was handled. */
 static void settle(struct session *session)
 {
     struct server *server = session->server;
+
+    if (session->pool->mode == POOL_STATEMENT && session->state == SESSION_LINKED &&
+        server->expected.count == 0 && server->status != 'I') {
+        refuse_transaction(session);
+        return;
+    }
 
     if (session->state == SESSION_APPLYING) {
         if (server->expected.count > 0) {

@@ -345,5 +345,24 @@ class OneServer(RouterTest):
         self.assertEqual(b.sql("SELECT 1"), [("1",)])
 
 
+class ByStatement(RouterTest):
+    settings = {"pool_mode": "statement", "default_pool_size": 1}
+
+    @unittest.skipIf(chosen() == "direct", "PostgreSQL has no such mode")
+    def test_a_transaction_is_refused_and_rolled_back(self):
+        a, b = self.router.connect(), self.router.connect()
+        a.sql("CREATE TABLE by_statement (a int)")
+        a.write(query("BEGIN; INSERT INTO by_statement VALUES (1)"))
+        seen = []
+        with self.assertRaises(Closed):
+            while True:
+                seen.append(a.read_message())
+        self.assertEqual(errors(seen), ["0A000"])
+        self.assertIn("pool_mode", error_fields(seen[-1].body)["H"])
+        self.assertEqual(b.sql("SELECT count(*) FROM by_statement"), [("0",)])
+        a.end()
+        b.finish()
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -40,6 +40,10 @@ bool console_find_shape(const struct query *query, struct console_shape *shape, 
     if (shape->show != NULL) {
         return rows_check(shape->show->columns, shape->show->column_count, query, err);
     }
+    if (strcasecmp(query->name, "fds") == 0) {
+        return error_set(err, "0A000", "SHOW FDS is not supported") ||
+               error_hint(err, "the signal USR2 hands the sockets to a new process");
+    }
     const struct parameter *parameter = find_parameter(query->name);
     const struct setting *setting = setting_find(query->name);
     if (setting == NULL && (parameter == NULL || parameter->value == NULL)) {

@@ -153,9 +153,10 @@ void show_document(FILE *out)
           "text or binary; `$1` stands for a literal or a name. A query may hold several "
           "statements. Answers that need all workers wait for all of them; no client waits "
           "meanwhile.\n\n"
-          "`SET` and the first queries of drivers (`client_encoding`, `extra_float_digits` and the "
-          "like) are taken and do nothing. `server_version` is ours, followed by `/reparto`. "
-          "`SHOW FDS` and `SUSPEND` are refused: a new process gets the sockets by itself.\n\n"
+          "What drivers SET first (`client_encoding`, `extra_float_digits` and the like) is taken "
+          "and "
+          "changes nothing. `server_version` is ours, followed by `/reparto`. There is no SHOW FDS "
+          "and no SUSPEND: at a restart (USR2) the new process gets the sockets by itself.\n\n"
           "## Commands\n\n| | |\n|---|---|\n",
           out);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {

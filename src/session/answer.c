@@ -234,7 +234,9 @@ static bool skip_to_sync(struct session *session)
     for (uint32_t i = 0; i < count; i++) {
         expected_pop(queue);
     }
+    /* A Query that came behind the error, before its Sync, is skipped too: it ends nothing. */
     session->server->is_skipping = queue->count == 0;
+    session->server->is_unsynced = session->server->is_unsynced || queue->count == 0;
     session->server->unnamed_session = SERVER_UNNAMED_UNKNOWN; /* what was skipped isn't known */
     return is_seen || count == queue->count;
 }
@@ -647,6 +649,46 @@ static void refuse_transaction(struct session *session)
 }
 
 /* What is to be done now that all that came was handled. */
+/* Asks what is set, if that is in question.  True: it was asked. */
+static bool inquire(struct session *session)
+{
+    const struct server *server = session->server;
+
+    if (server->status != 'I' || server->expected.count > 0 || server->is_unsynced ||
+        !is_translating(session)) {
+        return false;
+    }
+    bool is_needed = inquiry_is_needed(session);
+    session->has_reports = session->has_tracked = false;
+    if (is_needed) {
+        stream_flush(&session->stream);
+        inquiry_begin(session);
+    }
+    return is_needed;
+}
+
+/* Queries of ours were answered. */
+static void settle_applying(struct session *session)
+{
+    bool was_inquiry = session->is_inquiring;
+
+    if (session->server->expected.count > 0) {
+        return;
+    }
+    if (was_inquiry) {
+        inquiry_end(session);
+    }
+    if (error_is_set(&session->lost)) {
+        struct error error = session->lost;
+        session->lost = (struct error){0};
+        link_apply_failed(session, &error);
+        return;
+    }
+    if (was_inquiry || session->greet != NULL || !inquire(session)) {
+        link_applied(session);
+    }
+}
+
 static void settle(struct session *session)
 {
     struct server *server = session->server;
@@ -658,42 +700,20 @@ static void settle(struct session *session)
     }
 
     if (session->state == SESSION_APPLYING) {
-        if (server->expected.count > 0) {
-            return;
-        }
-        if (session->is_inquiring) {
-            inquiry_end(session);
-        }
-        if (error_is_set(&session->lost)) {
-            struct error error = session->lost;
-            session->lost = (struct error){0};
-            link_apply_failed(session, &error);
-            return;
-        }
-        link_applied(session);
+        settle_applying(session);
         return;
-    }
-    if (server->status == 'I' && server->expected.count == 0 && !server->is_unsynced &&
-        is_translating(session)) {
-        if (inquiry_is_needed(session)) {
-            session->has_reports = session->has_tracked = false;
-            stream_flush(&session->stream);
-            inquiry_begin(session);
-            return;
-        }
-        session->has_reports = session->has_tracked = false;
     }
     if (session->reapplies && server->expected.count == 0 && server->status != 'E' &&
-        !server->is_unsynced) {
-        link_reapply(session);
+        !server->is_unsynced && link_reapply(session)) {
         return;
     }
-    if (link_is_over(session)) {
-        stream_flush(&session->stream);
-        link_end(session);
+    if (inquire(session)) {
         return;
     }
     stream_flush(&session->stream);
+    if (link_is_over(session)) {
+        link_end(session);
+    }
 }
 
 static void lose(struct session *session)

@@ -7,6 +7,7 @@
 #include "backend/server.h"
 #include "base/text.h"
 #include "session/answer.h"
+#include "session/inquiry.h"
 #include "session/request.h"
 #include "session/track.h"
 #include "wire/message.h"
@@ -272,7 +273,7 @@ static void set_initial(struct text *sql, const struct session *session)
     }
 }
 
-void link_reapply(struct session *session)
+bool link_reapply(struct session *session)
 {
     struct text sql = {0};
 
@@ -282,21 +283,17 @@ void link_reapply(struct session *session)
         text_done(&sql);
         link_tell_parameters(session);
         pay_ready(session);
-        stream_flush(&session->stream);
-        if (link_is_over(session)) {
-            link_end(session);
-        }
-        session_go_on(session);
-        return;
+        return false;
     }
     session->state = SESSION_APPLYING;
     if (!ask(session, &sql)) {
         struct error error = {0};
         error_set(&error, "53200", "no memory for the session's settings");
         link_apply_failed(session, &error);
-        return;
+        return true;
     }
     stream_flush(&session->server->stream);
+    return true;
 }
 
 /* ---- giving it back ---- */
@@ -366,7 +363,7 @@ void link_abort(struct session *session)
         server_close(server, "its replication client has ended");
         return;
     }
-    bool resets = session->pins != 0 || !is_translating(session);
+    bool resets = session->pins != 0 || !is_translating(session) || inquiry_is_needed(session);
     const char *reset = !resets                   ? NULL
                         : is_translating(session) ? "DISCARD ALL"
                                                   : pool->config->settings.server_reset_query;

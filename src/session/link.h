@@ -34,5 +34,6 @@ void link_lost(struct session *session, const struct error *why);
 /* Tells the client which reported parameters are other than it knows. */
 void link_tell_parameters(struct session *session);
 
-/* A RESET took away what the startup packet had set: it's set again. */
-void link_reapply(struct session *session);
+/* A RESET took away what the startup packet had set: it's set again.  False: there is nothing to
+ * set. */
+[[nodiscard]] bool link_reapply(struct session *session);

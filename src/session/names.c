@@ -18,6 +18,7 @@ static const char none[] = "reparto_0"; /* a name that no statement of ours has 
 
 struct named {
     struct statement *statement; /* a share; NULL: closed, until that is confirmed */
+    uint64_t used;               /* counts: of several names for one text, the last used is meant */
     size_t name_size;
     char name[];
 };
@@ -53,10 +54,15 @@ static struct named *find(const struct session *session, const char *name)
                                           : hashmap_get(&session->statements, name, strlen(name));
 }
 
-struct statement *names_meaning(const struct session *session, const char *name)
+struct statement *names_meaning(struct session *session, const char *name)
 {
     struct named *named = find(session, name);
-    return named == NULL ? NULL : named->statement;
+
+    if (named == NULL) {
+        return NULL;
+    }
+    named->used = ++session->name_uses;
+    return named->statement;
 }
 
 static void forget(struct session *session, struct named *named)
@@ -112,15 +118,17 @@ const char *names_of_client(const struct session *session, const char *server_na
 {
     size_t at = 0;
     const struct hashmap_entry *entry;
+    const struct named *best = NULL;
 
     while (session->statements.count > 0 &&
            (entry = hashmap_next(&session->statements, &at)) != NULL) {
         const struct named *named = entry->value;
-        if (named->statement != NULL && strcmp(named->statement->name, server_name) == 0) {
-            return named->name;
+        if (named->statement != NULL && strcmp(named->statement->name, server_name) == 0 &&
+            (best == NULL || named->used > best->used)) {
+            best = named;
         }
     }
-    return NULL;
+    return best == NULL ? NULL : best->name;
 }
 
 /* ---- what is owed ---- */

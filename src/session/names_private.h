@@ -10,7 +10,7 @@
 #include "session/names.h"
 
 /* What the client's name means; borrowed; NULL: nothing. */
-[[nodiscard]] struct statement *names_meaning(const struct session *session, const char *name);
+[[nodiscard]] struct statement *names_meaning(struct session *session, const char *name);
 
 /* The server will have the statement when it comes to what follows; false: out of memory. */
 [[nodiscard]] bool names_ensure(struct session *session, struct statement *statement);

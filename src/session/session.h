@@ -101,6 +101,7 @@ struct session {
 
     /* Its prepared statements. */
     struct hashmap statements; /* name → struct named; no memory while there are none */
+    uint64_t name_uses;        /* counts */
     char *unnamed;             /* owned: types' size and types, text: the unnamed statement */
     size_t unnamed_size, unnamed_capacity, unnamed_types;
     uint64_t unnamed_version; /* counts */

@@ -25,8 +25,8 @@ struct notice {
 /* False when the body is malformed. */
 [[nodiscard]] bool notice_read(const char *body, size_t size, struct notice *notice);
 
-/* The same of a body of which only the first bytes are there: the fields that are whole.  False when
- * severity or SQLSTATE is not. */
+/* The same of a body of which only the first bytes are there: the fields that are whole.  False
+ * when severity or SQLSTATE is not. */
 [[nodiscard]] bool notice_read_front(const char *body, size_t size, struct notice *notice);
 
 /* Copies `body` with `from` replaced by `to` in message, detail and hint: names of ours that a

@@ -1,4 +1,5 @@
-/* libpq: simple, parameters, prepared, pipeline mode, COPY, single rows, notices, cancel, LISTEN. */
+/* libpq: simple, parameters, prepared, pipeline mode, COPY, single rows, notices, cancel, LISTEN.
+ */
 #include <libpq-fe.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -30,7 +31,8 @@ static void run(const char *sql)
 
 static void want_value(PGresult *result, const char *value, const char *what)
 {
-    must(PQresultStatus(result) == PGRES_TUPLES_OK && strcmp(PQgetvalue(result, 0, 0), value) == 0, what);
+    must(PQresultStatus(result) == PGRES_TUPLES_OK && strcmp(PQgetvalue(result, 0, 0), value) == 0,
+         what);
     PQclear(result);
 }
 
@@ -40,13 +42,15 @@ static void parameters(void)
     PQclear(want(PQprepare(c, "add", "SELECT $1::int + 1", 0, NULL), PGRES_COMMAND_OK, "prepare"));
     for (int i = 0; i < 5; i++) {
         want_value(PQexecPrepared(c, "add", 1, values, NULL, NULL, 0), "42", "prepared");
-        want_value(PQexecParams(c, "SELECT $1::text", 1, NULL, values, NULL, NULL, 0), "41", "parameter");
+        want_value(PQexecParams(c, "SELECT $1::text", 1, NULL, values, NULL, NULL, 0), "41",
+                   "parameter");
     }
     PGresult *described = want(PQdescribePrepared(c, "add"), PGRES_COMMAND_OK, "describe");
     must(PQnparams(described) == 1 && PQparamtype(described, 0) == 23, "parameter's type");
     PQclear(described);
     run("DEALLOCATE add");
-    PQclear(want(PQexecPrepared(c, "add", 1, values, NULL, NULL, 0), PGRES_FATAL_ERROR, "deallocated"));
+    PQclear(
+        want(PQexecPrepared(c, "add", 1, values, NULL, NULL, 0), PGRES_FATAL_ERROR, "deallocated"));
     puts("parameters, prepared over transactions");
 }
 
@@ -55,7 +59,8 @@ static void big_values(void)
     static char big[3000001];
     const char *values[] = {big};
     memset(big, 'b', sizeof big - 1);
-    want_value(PQexecParams(c, "SELECT $1::text", 1, NULL, values, NULL, NULL, 0), big, "big value");
+    want_value(PQexecParams(c, "SELECT $1::text", 1, NULL, values, NULL, NULL, 0), big,
+               "big value");
     puts("big values");
 }
 
@@ -66,7 +71,8 @@ static void transactions(void)
     run("BEGIN");
     run("INSERT INTO lp VALUES (1, 'x')");
     must(PQtransactionStatus(c) == PQTRANS_INTRANS, "in a transaction");
-    PGresult *error = want(PQexec(c, "INSERT INTO lp VALUES (1, 'y')"), PGRES_FATAL_ERROR, "duplicate");
+    PGresult *error =
+        want(PQexec(c, "INSERT INTO lp VALUES (1, 'y')"), PGRES_FATAL_ERROR, "duplicate");
     must(strcmp(PQresultErrorField(error, PG_DIAG_SQLSTATE), "23505") == 0, "its SQLSTATE");
     PQclear(error);
     must(PQtransactionStatus(c) == PQTRANS_INERROR, "failed");
@@ -85,7 +91,8 @@ static void copy(void)
     must(PQputCopyEnd(c, NULL) == 1, "end of copy");
     PQclear(want(PQgetResult(c), PGRES_COMMAND_OK, "copied"));
     must(PQgetResult(c) == NULL, "nothing more");
-    PQclear(want(PQexecParams(c, "COPY lp TO STDOUT", 0, NULL, NULL, NULL, NULL, 0), PGRES_COPY_OUT, "copy out"));
+    PQclear(want(PQexecParams(c, "COPY lp TO STDOUT", 0, NULL, NULL, NULL, NULL, 0), PGRES_COPY_OUT,
+                 "copy out"));
     char *line;
     int count = 0;
     while (PQgetCopyData(c, &line, 0) > 0) {
@@ -112,7 +119,9 @@ static void pipeline(void)
     must(PQgetResult(c) == NULL, "end of one");
     for (int i = 0; i < 60; i++) {
         PGresult *result = PQgetResult(c);
-        ExecStatusType status = i < 30 || i >= 40 ? PGRES_TUPLES_OK : i == 30 ? PGRES_FATAL_ERROR : PGRES_PIPELINE_ABORTED;
+        ExecStatusType status = i < 30 || i >= 40 ? PGRES_TUPLES_OK
+                                : i == 30         ? PGRES_FATAL_ERROR
+                                                  : PGRES_PIPELINE_ABORTED;
         PQclear(want(result, status, "in the pipeline"));
         must(PQgetResult(c) == NULL, "end of one");
         if (i % 20 == 19) {
@@ -126,7 +135,8 @@ static void pipeline(void)
 
 static void single_rows(void)
 {
-    must(PQsendQuery(c, "SELECT generate_series(1, 20000)") == 1 && PQsetSingleRowMode(c) == 1, "single rows");
+    must(PQsendQuery(c, "SELECT generate_series(1, 20000)") == 1 && PQsetSingleRowMode(c) == 1,
+         "single rows");
     int count = 0;
     for (PGresult *result; (result = PQgetResult(c)) != NULL; PQclear(result)) {
         count += PQresultStatus(result) == PGRES_SINGLE_TUPLE;

@@ -22,32 +22,82 @@ static void make_harmless(char *details, enum log_format format)
     }
 }
 
+enum { DETAILS_SIZE = 800, LINE_SIZE = 1400 };
+
+/* "2026-11-24T07:51:02.125Z" as PgBouncer writes it. */
+static void make_plain_time(char now[CLOCK_TEXT_SIZE])
+{
+    now[10] = ' ';
+    now[23] = '\0';
+}
+
+static int make_line(char line[LINE_SIZE], enum log_level level, const struct log_context *context,
+                     const char *event, const char *details)
+{
+    static const char *const pgbouncer_levels[] = {
+        [LOG_ERROR] = "ERROR", [LOG_WARN] = "WARNING", [LOG_INFO] = "LOG", [LOG_DEBUG] = "DEBUG"};
+    const char *node = context->node != NULL ? context->node : "-";
+    const char *subject = context->subject != NULL ? context->subject : "";
+    const char *blank = context->subject != NULL ? " " : "";
+    char now[CLOCK_TEXT_SIZE];
+
+    clock_iso(now, clock_utc());
+    switch (context->log->format) {
+    case LOG_TEXT: break;
+    case LOG_JSON:
+        return snprintf(line, LINE_SIZE,
+                        "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"session\":%lu,"
+                        "\"node\":\"%s\",\"details\":\"%s\"}\n",
+                        now, level_names[level], event, context->session_id, node, details);
+    case LOG_PGBOUNCER:
+        make_plain_time(now);
+        if (context->words != NULL) {
+            return snprintf(line, LINE_SIZE, "%s UTC [%d] %s %s%s%s\n", now, (int)getpid(),
+                            pgbouncer_levels[level], subject, blank, details);
+        }
+        return snprintf(
+            line, LINE_SIZE, "%s UTC [%d] %s %s%s%s: %s%s%s%s\n", now, (int)getpid(),
+            pgbouncer_levels[level], subject, blank, event, context->node != NULL ? "node=" : "",
+            context->node != NULL ? context->node : "", context->node != NULL ? " " : "", details);
+    }
+    return snprintf(line, LINE_SIZE, "%s level=%s event=%s session=%lu node=%s %s\n", now,
+                    level_names[level], event, context->session_id, node, details);
+}
+
+static void write_line(const struct log *log, const char *line, size_t size)
+{
+    ssize_t written =
+        log->write != NULL ? log->write(log->fd, line, size) : write(log->fd, line, size);
+
+    if (written != (ssize_t)size && log->lost_count != NULL) {
+        __atomic_fetch_add(log->lost_count, 1, __ATOMIC_RELAXED);
+    }
+}
+
 void log_event(enum log_level level, const struct log_context *context, const char *event,
                const char *format, ...)
 {
     const struct log *log = context->log;
-    const char *node = context->node != NULL ? context->node : "-";
-    char details[800], line[1200], now[CLOCK_TEXT_SIZE];
+    char details[DETAILS_SIZE], line[LINE_SIZE];
     va_list args;
 
     if (level > log->level_max) {
         return;
     }
-    va_start(args, format);
-    vsnprintf(details, sizeof details, format, args);
-    va_end(args);
+    if (log->format == LOG_PGBOUNCER && context->words != NULL) {
+        snprintf(details, sizeof details, "%s", context->words);
+    } else {
+        va_start(args, format);
+        vsnprintf(details, sizeof details, format, args);
+        va_end(args);
+    }
     make_harmless(details, log->format);
-    clock_iso(now, clock_utc());
-    int size = log->format == LOG_JSON
-                   ? snprintf(line, sizeof line,
-                              "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\",\"session\":%lu,"
-                              "\"node\":\"%s\",\"details\":\"%s\"}\n",
-                              now, level_names[level], event, context->session_id, node, details)
-                   : snprintf(line, sizeof line, "%s level=%s event=%s session=%lu node=%s %s\n",
-                              now, level_names[level], event, context->session_id, node, details);
+    int size = make_line(line, level, context, event, details);
+    if (size >= LINE_SIZE) {
+        size = LINE_SIZE - 1;
+        line[size - 1] = '\n';
+    }
     if (size > 0) {
-        size_t length = (size_t)size < sizeof line ? (size_t)size : sizeof line - 1;
-        ssize_t written = write(log->fd, line, length);
-        (void)written; /* a log that can't be written has nowhere to say so */
+        write_line(log, line, (size_t)size);
     }
 }

@@ -17,6 +17,9 @@
 #include "net/listener.h"
 #include "server/errand.h"
 #include "server/handover.h"
+#include "server/log_file.h"
+#include "server/notify.h"
+#include "server/pid_file.h"
 #include "server/setup.h"
 #include "server/worker.h"
 
@@ -37,6 +40,8 @@ struct router {
     struct inheritance inheritance; /* of the process before us */
     struct handover *handover;      /* to the one after us; NULL: there is none */
     _Atomic bool is_paused;         /* nothing is accepted any more */
+    struct upkeep upkeep;
+    char pid_file[CONFIG_PATH_SIZE]; /* "": none, or not ours yet */
     bool is_draining, is_stopping;
     int64_t stop_at; /* ns: the end of the drain; 0: none */
 };
@@ -47,10 +52,51 @@ static void say(struct router *router, enum log_level level, const char *event, 
     log_event(level, &context, event, "%s", text);
 }
 
+/* ---- the log ---- */
+
+static int open_log(const struct router *router, const struct setup *setup, struct error *err)
+{
+    const char *name = setup->config->settings.log_file;
+    char path[CONFIG_PATH_SIZE];
+
+    if (config_place(router->plan->config_path, name, path, err) == NULL) {
+        return -1;
+    }
+    int fd = log_file_open(path);
+    if (fd < 0) {
+        error_set(err, "58030", "log_file %s: %s", name[0] == '\0' ? "stderr" : path,
+                  strerror(errno));
+        error_hint(err, "its directory must exist, and we must be allowed to write there");
+    }
+    return fd;
+}
+
+/* The descriptor keeps its number: whoever logs right now writes to the old one or the new one. */
+static void reopen_log(struct router *router, const struct setup *setup)
+{
+    struct error error = {0};
+    int fd = open_log(router, setup, &error);
+
+    if (fd < 0 || dup3(fd, router->log.fd, O_CLOEXEC) < 0) {
+        say(router, LOG_ERROR, "log_not_reopened", error.message);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+static void take_log_settings(struct router *router)
+{
+    const struct settings *settings = &router->setup->config->settings;
+
+    router->log.level_max = (enum log_level)settings->log_level;
+    router->log.format = (enum log_format)settings->log_format;
+    router->upkeep.stats_period = settings->stats_period;
+}
+
 /* ---- reload ---- */
 
-/* Takes on another setup, and logs what is different in it. */
-static void take_on(struct router *router, struct setup *setup)
+static void say_changes(struct router *router, const struct setup *setup)
 {
     struct log_context context = {.log = &router->log};
     struct text changes = {0};
@@ -66,10 +112,17 @@ static void take_on(struct router *router, struct setup *setup)
         say(router, LOG_INFO, "setting_changed", line);
     }
     text_done(&changes);
+}
+
+/* Takes on another setup, and logs what is different in it. */
+static void take_on(struct router *router, struct setup *setup)
+{
+    reopen_log(router, setup);
+    say_changes(router, setup);
     workers_configure(&router->workers, setup);
     setup_release(router->setup);
     router->setup = setup;
-    router->log.level_max = (enum log_level)setup->config->settings.log_level;
+    take_log_settings(router);
 }
 
 static bool reload(void *owner, struct error *err)
@@ -80,17 +133,21 @@ static bool reload(void *owner, struct error *err)
     if (router->is_stopping) {
         return error_set(err, "57P01", "the router is shutting down");
     }
+    notify_reloading();
     struct setup *setup =
         setup_load(router->plan->config_path, router->setup->config->version + 1, &report, err);
 
     text_done(&report);
     if (setup == NULL) {
         struct log_context context = {.log = &router->log};
+        reopen_log(router, router->setup); /* it may have been rotated all the same */
         log_event(LOG_ERROR, &context, "reload_failed", "error=\"%s\" %s", err->message,
                   "the old configuration stays in force");
+        notify_ready("the last reload failed, see the log");
         return false;
     }
     take_on(router, setup);
+    notify_ready("serving");
     return true;
 }
 
@@ -135,6 +192,7 @@ static void drain(struct router *router)
 
     router->is_draining = true;
     router->stop_at = limit == 0 ? 0 : clock_now() + limit;
+    notify_stopping();
     say(router, LOG_INFO, "draining", "no new clients; those that are here may finish");
     stop_listening(router);
     workers_drain(&router->workers);
@@ -174,6 +232,8 @@ static void on_ready(void *owner, pid_t pid)
 
     log_event(LOG_INFO, &context, "handed_over", "pid=%d clients=%ld %s", (int)pid,
               atomic_load(&router->workers.client_count), "this process ends with its last client");
+    notify_follow(pid);
+    router->upkeep.is_silent = true;
     stop_listening(router);
     http_pause(router->http);
     workers_retire(&router->workers);
@@ -445,7 +505,14 @@ static bool listen_for_clients(struct router *router, struct error *err)
     struct worker *first = router->workers.list[0];
     assert(first != NULL);
     router->listener = listener_open(&plan, first->loop, &owner, err);
-    return router->listener != NULL;
+    if (router->listener != NULL) {
+        return true;
+    }
+    error_wrap(err, "port %u", plan.port);
+    if (strcmp(err->sqlstate, "55006") == 0) {
+        return error_hint(err, "is another router running? USR2 makes that one start a new one");
+    }
+    return error_hint(err, "see listen_addr, listen_port and unix_socket_dir");
 }
 
 /* Of the process, for HTTP. */
@@ -481,20 +548,36 @@ static bool listen_for_http(struct router *router, struct error *err)
     return router->http != NULL;
 }
 
-static bool open_log(struct router *router, struct error *err)
+static bool begin_log(struct router *router, struct error *err)
 {
-    const struct settings *settings = &router->setup->config->settings;
+    router->log = (struct log){.fd = open_log(router, router->setup, err),
+                               .write = log_file_write,
+                               .lost_count = &router->upkeep.lost_count};
+    take_log_settings(router);
+    return router->log.fd >= 0;
+}
 
-    router->log = (struct log){.fd = STDERR_FILENO,
-                               .level_max = (enum log_level)settings->log_level,
-                               .format = (enum log_format)settings->log_format};
-    if (settings->log_file[0] != '\0') {
-        router->log.fd = open(settings->log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-        if (router->log.fd < 0) {
-            return error_set(err, "58030", "log_file %s: %s", settings->log_file, strerror(errno));
-        }
+/* Whoever follows another process is in its place; else nobody else may be. */
+static bool write_pid_file(struct router *router, struct error *err)
+{
+    const char *name = router->setup->config->settings.pid_file;
+    char path[CONFIG_PATH_SIZE];
+
+    if (name[0] == '\0') {
+        return true;
     }
+    if (config_place(router->plan->config_path, name, path, err) == NULL ||
+        !pid_file_write(path, router->inheritance.is_handed_over, err)) {
+        return false;
+    }
+    memcpy(router->pid_file, path, sizeof path);
     return true;
+}
+
+static bool take_sockets(struct router *router, struct error *err)
+{
+    return handover_inherit(&router->inheritance, err) &&
+           (router->inheritance.is_handed_over || notify_take_sockets(&router->inheritance, err));
 }
 
 static bool start(struct router *router, struct error *err)
@@ -503,7 +586,7 @@ static bool start(struct router *router, struct error *err)
 
     sigset_t signals;
 
-    if (!block_signals(&signals, err) || !handover_inherit(&router->inheritance, err)) {
+    if (!block_signals(&signals, err) || !take_sockets(router, err)) {
         return false;
     }
     router->setup = setup_load(router->plan->config_path, 1, &report, err);
@@ -513,7 +596,7 @@ static bool start(struct router *router, struct error *err)
         return false;
     }
     text_done(&report);
-    if (!open_log(router, err)) {
+    if (!begin_log(router, err)) {
         return false;
     }
     raise_descriptors(router);
@@ -522,8 +605,14 @@ static bool start(struct router *router, struct error *err)
         router->loop == NULL ? NULL : mailbox_open(router->loop, on_message, router, err);
     if (router->mail == NULL || !catch_signals(router, &signals, err) ||
         !make_workers(router, err) || !listen_for_clients(router, err) ||
-        !listen_for_http(router, err)) {
+        !listen_for_http(router, err) || !write_pid_file(router, err)) {
         return false;
+    }
+    router->upkeep.workers = &router->workers;
+    router->upkeep.log = &router->log;
+    router->upkeep.loop = router->loop;
+    if (!upkeep_begin(&router->upkeep)) {
+        return error_set(err, "53200", "out of memory");
     }
     /* The first one listens: when it starts nothing can go wrong any more. */
     for (unsigned i = router->workers.count; i-- > 0;) {
@@ -544,6 +633,8 @@ static void finish(struct router *router)
     quotas_destroy(router->workers.quotas);
     handover_destroy(router->handover);
     http_close(router->http);
+    pid_file_remove(router->pid_file);
+    upkeep_end(&router->upkeep);
     mailbox_close(router->mail);
     inheritance_done(&router->inheritance);
     if (router->signals.fd > 0) {
@@ -567,6 +658,7 @@ bool router_run(const struct router_plan *plan, struct error *err)
         return false;
     }
     handover_tell(&router.inheritance, NULL);
+    notify_ready("serving");
     struct log_context context = {.log = &router.log};
     log_event(LOG_INFO, &context, "started", "port=%u workers=%u pid=%d",
               listener_port(router.listener), router.workers.count, (int)getpid());
@@ -576,6 +668,9 @@ bool router_run(const struct router_plan *plan, struct error *err)
             say(&router, LOG_WARN, "drain_timeout", "clients that are still here are cut off");
             router.is_stopping = true;
         }
+    }
+    if (!router.upkeep.is_silent && !router.is_draining) {
+        notify_stopping();
     }
     say(&router, LOG_INFO, "stopping", router.is_draining ? "drained or told twice" : "told to");
     finish(&router);

@@ -27,7 +27,12 @@ static bool read_file(const char *path, struct text *text, struct error *err)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return error_set(err, "58P01", "%s: %s", path, strerror(errno));
+        int reason = errno;
+        error_set(err, "58P01", "%s: %s", path, strerror(reason));
+        return error_hint(err, "%s",
+                          reason == EACCES ? "the user that runs us must be allowed to read it"
+                                           : "names are seen from the configuration's directory; "
+                                             "'reparto check-config FILE' checks all of it");
     }
     errno = 0;
     bool is_ok = read_stream(file, text);
@@ -114,7 +119,9 @@ static bool load_tls(struct setup *setup, const char *path, struct error *err)
             setup->client_tls = tls_server(&files, err);
         }
         if (setup->client_tls == NULL) {
-            return error_wrap(err, "TLS for clients");
+            error_wrap(err, "TLS for clients");
+            return error_hint(err, "see client_tls_cert_file, client_tls_key_file and %s",
+                              "client_tls_ca_file");
         }
     }
     struct tls_files files = {
@@ -126,7 +133,11 @@ static bool load_tls(struct setup *setup, const char *path, struct error *err)
                     settings->server_tls_ca_file, &paths, &files, err)) {
         setup->server_tls = tls_client(&files, (enum tls_mode)settings->server_tls_sslmode, err);
     }
-    return setup->server_tls != NULL || error_wrap(err, "TLS to servers");
+    if (setup->server_tls != NULL) {
+        return true;
+    }
+    error_wrap(err, "TLS to servers");
+    return error_hint(err, "see server_tls_ca_file, server_tls_cert_file and server_tls_key_file");
 }
 
 struct setup *setup_load(const char *path, uint64_t version, struct text *report, struct error *err)

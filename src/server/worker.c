@@ -192,6 +192,7 @@ static void on_tick(struct loop_timer *timer)
     int64_t now = loop_now(worker->loop);
 
     hall_maintain(&worker->hall, now);
+    published_write(&worker->published, &worker->hall.backend, now);
     if ((worker->hall.is_draining || worker->is_retired) && list_is_empty(&worker->hall.sessions) &&
         list_is_empty(&worker->hall.greeting)) {
         worker->all->on_idle(worker->all->router);

@@ -15,6 +15,7 @@
 #include "net/resolver.h"
 #include "server/handover.h"
 #include "server/setup.h"
+#include "server/upkeep.h"
 #include "session/auth_cache.h"
 #include "session/session.h"
 
@@ -56,6 +57,7 @@ struct worker {
     struct auth_cache *auth_cache;
     struct hall hall;
     struct loop_timer tick;
+    struct published published;
     pthread_t thread;
     bool is_started, is_stopping;
     bool is_retired; /* another process serves: this one ends with its last client */

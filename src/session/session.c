@@ -14,6 +14,7 @@
 #include "session/link.h"
 #include "session/names.h"
 #include "session/request.h"
+#include "session/session_log.h"
 #include "session/startup_settings.h"
 #include "session/track.h"
 #include "wire/message.h"
@@ -102,11 +103,7 @@ void session_close(struct session *session, const char *reason)
     if (is_dead(session)) {
         return;
     }
-    if (session->user != NULL && hall->backend.config->settings.log_disconnections) {
-        struct log_context context = {.log = hall->backend.log, .session_id = session->id};
-        log_event(LOG_INFO, &context, "client_closed", "database=%s user=%s reason=\"%s\"",
-                  session->database, session->user, reason);
-    }
+    session_log_end(session, reason);
     stream_flush(&session->stream);
     stream_close(&session->stream);
     list_remove(session->is_let_in ? &hall->sessions : &hall->greeting, &session->link);
@@ -134,13 +131,7 @@ void session_fail(struct session *session, const struct error *error)
         return;
     }
     (void)notice_write(stream_out(&session->stream), "FATAL", error);
-    struct log_context context = {.log = session->hall->backend.log, .session_id = session->id};
-    if (session->hall->backend.config->settings.log_pooler_errors) {
-        log_event(LOG_WARN, &context, "client_refused",
-                  "database=%s user=%s sqlstate=%s error=\"%s\"",
-                  session->database == NULL ? "" : session->database,
-                  session->user == NULL ? "" : session->user, error->sqlstate, error->message);
-    }
+    session_log_refusal(session, error);
     session_close(session, error->message);
 }
 
@@ -161,19 +152,9 @@ static bool write_welcome(struct session *session)
     return is_ok && message_end(&key) && message_write_ready(out, 'I');
 }
 
-static void log_welcome(const struct session *session)
-{
-    struct log_context context = {.log = session->hall->backend.log, .session_id = session->id};
-    if (session->hall->backend.config->settings.log_connections) {
-        log_event(LOG_INFO, &context, "client_logged_in", "database=%s user=%s method=%s tls=%s",
-                  session->database, session->user, greet_method(session->greet),
-                  stream_has_tls(&session->stream) ? stream_tls_version(&session->stream) : "off");
-    }
-}
-
 static void let_in(struct session *session)
 {
-    log_welcome(session);
+    session_log_login(session);
     greet_destroy(session->greet);
     session->greet = NULL;
     session->is_let_in = true;
@@ -366,18 +347,13 @@ static void step_greeting(struct session *session)
         session_close(session, "it was a cancel request");
         return;
     }
-    case GREET_CLOSED: {
-        struct log_context context = {.log = session->hall->backend.log, .session_id = session->id};
-        if (session->hall->backend.config->settings.log_pooler_errors && error_is_set(&error)) {
-            log_event(LOG_WARN, &context, "client_login_failed", "sqlstate=%s error=\"%s\"",
-                      error.sqlstate, error.message);
-        }
+    case GREET_CLOSED:
+        session_log_failed_login(session, &error);
         if (strcmp(error.sqlstate, "28P01") == 0) {
             session->hall->distrust(session);
         }
         session_close(session, error.message);
         return;
-    }
     }
 }
 

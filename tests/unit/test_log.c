@@ -38,6 +38,31 @@ static void json_line_stays_json(void **)
                         "\"node\":\"n2\",\"details\":\"a 'b' c'd\"}\n");
 }
 
+static void pgbouncer_line_has_its_wording_where_there_is_one(void **)
+{
+    int ends[2];
+    unsigned long lost = 0;
+    char line[2000] = "";
+
+    assert_int_equal(pipe(ends), 0);
+    const struct log log = {
+        .fd = ends[1], .level_max = LOG_INFO, .format = LOG_PGBOUNCER, .lost_count = &lost};
+    struct log_context context = {.log = &log, .subject = "C-0x2a: shop/ann@10.0.0.1:5501"};
+    log_event(LOG_WARN, &context, "client_refused", "sqlstate=%s", "28P01");
+    context.words = "login attempt: db=shop user=ann tls=no";
+    log_event(LOG_INFO, &context, "client_logged_in", "tls=off");
+    assert_true(read(ends[0], line, sizeof line - 1) > 0);
+    assert_non_null(strstr(line, "] WARNING C-0x2a: shop/ann@10.0.0.1:5501 client_refused: "
+                                 "sqlstate=28P01\n"));
+    assert_non_null(strstr(line, "] LOG C-0x2a: shop/ann@10.0.0.1:5501 login attempt: db=shop "
+                                 "user=ann tls=no\n"));
+    assert_int_equal(strstr(line, " UTC [") - line, (int)strlen("2026-11-24 07:51:02.125"));
+    close(ends[0]);
+    close(ends[1]);
+    log_event(LOG_INFO, &context, "client_logged_in", "nobody takes it");
+    assert_int_equal(lost, 1);
+}
+
 static void nothing_breaks_the_line(void **)
 {
     char line[2000], longer[3000];
@@ -56,6 +81,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_line_has_its_parts),
         cmocka_unit_test(json_line_stays_json),
+        cmocka_unit_test(pgbouncer_line_has_its_wording_where_there_is_one),
         cmocka_unit_test(nothing_breaks_the_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

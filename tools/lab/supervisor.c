@@ -631,7 +631,7 @@ int supervisor_run(const struct supervisor_start *begin)
                                     .job_timer = -1,
                                     .signal_fd = -1,
                                     .control_fd = -1,
-                                    .log = {2, LOG_INFO, LOG_TEXT}};
+                                    .log = {.fd = 2, .level_max = LOG_INFO, .format = LOG_TEXT}};
     struct error err = {0};
 
     prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -17,15 +17,15 @@ void notify_status(const char *status)
     (void)sd_notifyf(0, "STATUS=%s", status);
 }
 
-void notify_reloading(void)
+void notify_reloading(const char *status)
 {
-    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reloading",
-                     (long long)(clock_now() / US));
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=%s",
+                     (long long)(clock_now() / US), status);
 }
 
-void notify_stopping(void)
+void notify_stopping(const char *status)
 {
-    (void)sd_notify(0, "STOPPING=1\nSTATUS=waiting for clients to finish");
+    (void)sd_notifyf(0, "STOPPING=1\nSTATUS=%s", status);
 }
 
 void notify_follow(pid_t pid)

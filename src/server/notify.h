@@ -15,8 +15,8 @@
 
 void notify_ready(const char *status);
 void notify_status(const char *status);
-void notify_reloading(void); /* notify_ready() ends it */
-void notify_stopping(void);
+void notify_reloading(const char *status); /* notify_ready() ends it */
+void notify_stopping(const char *status);
 void notify_follow(pid_t pid); /* the main process is another from now on */
 
 /* How often systemd wants to hear from us, in ns; 0: it does not. */

@@ -94,6 +94,15 @@ static void take_log_settings(struct router *router)
     router->upkeep.stats_period = settings->stats_period;
 }
 
+/* systemd hears nothing more of a process that another has followed. */
+static void tell_manager(const struct router *router, void (*tell)(const char *status),
+                         const char *status)
+{
+    if (!router->upkeep.is_silent) {
+        tell(status);
+    }
+}
+
 /* ---- reload ---- */
 
 static void say_changes(struct router *router, const struct setup *setup)
@@ -133,7 +142,7 @@ static bool reload(void *owner, struct error *err)
     if (router->is_stopping) {
         return error_set(err, "57P01", "the router is shutting down");
     }
-    notify_reloading();
+    tell_manager(router, notify_reloading, "reloading");
     struct setup *setup =
         setup_load(router->plan->config_path, router->setup->config->version + 1, &report, err);
 
@@ -143,11 +152,11 @@ static bool reload(void *owner, struct error *err)
         reopen_log(router, router->setup); /* it may have been rotated all the same */
         log_event(LOG_ERROR, &context, "reload_failed", "error=\"%s\" %s", err->message,
                   "the old configuration stays in force");
-        notify_ready("the last reload failed, see the log");
+        tell_manager(router, notify_ready, "the last reload failed, see the log");
         return false;
     }
     take_on(router, setup);
-    notify_ready("serving");
+    tell_manager(router, notify_ready, "serving");
     return true;
 }
 
@@ -192,7 +201,7 @@ static void drain(struct router *router)
 
     router->is_draining = true;
     router->stop_at = limit == 0 ? 0 : clock_now() + limit;
-    notify_stopping();
+    tell_manager(router, notify_stopping, "waiting for clients to finish");
     say(router, LOG_INFO, "draining", "no new clients; those that are here may finish");
     stop_listening(router);
     workers_drain(&router->workers);
@@ -669,9 +678,7 @@ bool router_run(const struct router_plan *plan, struct error *err)
             router.is_stopping = true;
         }
     }
-    if (!router.upkeep.is_silent && !router.is_draining) {
-        notify_stopping();
-    }
+    tell_manager(&router, notify_stopping, "stopping");
     say(&router, LOG_INFO, "stopping", router.is_draining ? "drained or told twice" : "told to");
     finish(&router);
     return true;

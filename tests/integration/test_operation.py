@@ -92,11 +92,15 @@ class SystemdTest(OperationTest):
         manager.wait("STATUS=stats: ")
         under_test.process.send_signal(signal.SIGHUP)
         manager.wait("RELOADING=1")
+        client = under_test.connect()
         second = under_test.restart()
         manager.wait(f"MAINPID={second}")
         manager.messages.clear()
+        under_test.process.send_signal(signal.SIGHUP)
+        under_test.process.send_signal(signal.SIGTERM)
         self.assertEqual(under_test.process.wait(10), 0)
-        self.assertFalse([m for m in manager.heard() if "STOPPING" in m])  # the old one's end is not the service's
+        self.assertFalse([m for m in manager.heard() if "STOPPING" in m or "RELOADING" in m])  # it's not the service's
+        client.end()
         os.kill(second, signal.SIGTERM)
         manager.wait("STOPPING=1")
         wait_until(lambda: not under_test.alive(), "it ends")

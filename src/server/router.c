@@ -123,11 +123,52 @@ static void say_changes(struct router *router, const struct setup *setup)
     text_done(&changes);
 }
 
+static int round_up(int64_t ns, int64_t unit)
+{
+    return (int)((ns + unit - 1) / unit);
+}
+
+static struct keepalive keepalive_of(const struct settings *settings)
+{
+    return (struct keepalive){
+        .idle_s = round_up(settings->tcp_keepidle, CLOCK_SECOND),
+        .interval_s = round_up(settings->tcp_keepintvl, CLOCK_SECOND),
+        .probe_count = (int)settings->tcp_keepcnt,
+        .user_timeout_ms = round_up(settings->tcp_user_timeout, CLOCK_MS),
+    };
+}
+
+struct keepalive_call {
+    struct worker_call call;
+    struct keepalive keepalive;
+};
+
+static void run_keepalive(struct worker *worker, struct worker_call *call)
+{
+    struct router *router = worker->all->router;
+    listener_keep_alive(router->listener, &((struct keepalive_call *)(void *)call)->keepalive);
+    free(call);
+}
+
+/* For whoever comes from now on. */
+static void keep_alive(struct router *router, const struct settings *settings)
+{
+    struct keepalive_call *call = calloc(1, sizeof *call);
+    if (call == NULL) {
+        say(router, LOG_ERROR, "keepalive_kept", "out of memory: tcp_keep... is as it was");
+        return;
+    }
+    call->call.run = run_keepalive;
+    call->keepalive = keepalive_of(settings);
+    worker_post(router->workers.list[0], &call->call);
+}
+
 /* Takes on another setup, and logs what is different in it. */
 static void take_on(struct router *router, struct setup *setup)
 {
     reopen_log(router, setup);
     say_changes(router, setup);
+    keep_alive(router, &setup->config->settings);
     workers_configure(&router->workers, setup);
     setup_release(router->setup);
     router->setup = setup;
@@ -504,6 +545,7 @@ static bool listen_for_clients(struct router *router, struct error *err)
         .backlog = (int)settings->listen_backlog,
         .directory = settings->unix_socket_dir,
         .mode = (unsigned)settings->unix_socket_mode,
+        .keepalive = keepalive_of(settings),
         .inherited = router->inheritance.sockets,
         .inherited_count = router->inheritance.socket_count,
         .is_activated = router->inheritance.is_activated,

@@ -299,6 +299,27 @@ class StartTest(OperationTest):
         wait_until(lambda: not path.exists(), "it is removed at the end")
 
 
+class KeepaliveTest(OperationTest):
+    @unittest.skipUnless(shutil.which("ss"), "ss is not installed")
+    def test_clients_are_watched_as_the_settings_say(self):
+        under_test = self.service(tcp_keepidle="77s", tcp_user_timeout="9s")
+        first = under_test.connect()
+        self.assertRegex(self.timers(under_test, first), r"timer:\(keepalive,1min1[0-9]sec")
+        under_test.change(tcp_keepidle="200s")
+        wait_until(lambda: "event=reloaded" in under_test.log_text(), "it reloads")
+        second = under_test.connect()
+        self.assertRegex(self.timers(under_test, second), r"timer:\(keepalive,3min[12][0-9]sec")
+        for client in (first, second):
+            client.finish()
+        self.assertEqual(under_test.end(), 0)
+
+    def timers(self, under_test, client):
+        """What the kernel says of the router's end of it."""
+        port = client.socket.getsockname()[1]
+        return subprocess.run(["ss", "-tnoH", f"sport = :{under_test.address.port} and dport = :{port}"],
+                              capture_output=True, text=True, timeout=20).stdout
+
+
 class TlsReloadTest(OperationTest):
     def test_a_new_certificate_serves_new_clients_and_keeps_the_old_ones(self):
         under_test = self.service()

@@ -1,4 +1,5 @@
 /* Parse, Bind, Describe, Execute, Close and Flush on the console. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -285,6 +286,7 @@ static bool bind_values(struct console *console, struct message_reader *reader,
     if (!make_portal(console, portal_name, statement, binding, &portal)) {
         return false;
     }
+    assert(portal != NULL);
     if (!take_result_formats(console, reader, portal)) {
         forget_portal(console, portal);
         return false;

@@ -472,6 +472,7 @@ void metrics_write(const struct admin *admin, const struct metrics_process *proc
         const struct metric *metric = &metrics[i];
         put_head(out, metric, is_openmetrics);
         if (metric->scope == OF_PROCESS) {
+            assert(metric->type != HISTOGRAM); /* it would be many numbers */
             const struct labels none = {OF_PROCESS, NULL, NULL};
             const struct cell cell = {.number = metric->of_process(process)};
             put_numbers(out, metric, &none, &cell);

@@ -228,7 +228,7 @@ static bool sort(struct rows *rows, struct selection *selection)
     for (size_t i = 0; i < count; i++) {
         order[i] = &rows->cells[i * width];
     }
-    qsort_r(order, count, sizeof order[0], compare_rows, selection);
+    qsort_r(order, count, sizeof(struct cell *), compare_rows, selection);
     for (size_t i = 0; i < count; i++) {
         memcpy(&cells[i * width], order[i], width * sizeof(struct cell));
     }

@@ -4,8 +4,8 @@
 
 #include "admin/show_private.h"
 
-#define COLUMNS(array) .columns = array, .column_count = sizeof(array) / sizeof(array)[0]
-#define RAW(array) .raw = array, .raw_count = sizeof(array) / sizeof(array)[0]
+#define COLUMNS(array) .columns = (array), .column_count = sizeof(array) / sizeof(array)[0]
+#define RAW(array) .raw = (array), .raw_count = sizeof(array) / sizeof(array)[0]
 
 /* What a table says of itself when its rows come from all workers: the same columns, merged. */
 #define MERGED(array) COLUMNS(array), RAW(array), .finish = show_merged

@@ -198,6 +198,7 @@ static void put_client_buffers(struct rows *rows, const struct session *session)
     rows_number(rows, (int64_t)stream_pending(&session->stream));
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): `name` is what the loop declares */
 #define EACH_SESSION(hall, name)                                                                   \
     for (struct list_link *name = list_first(&(hall)->sessions); name != NULL;                     \
          name = list_next(&(hall)->sessions, name))
@@ -205,6 +206,7 @@ static void put_client_buffers(struct rows *rows, const struct session *session)
 #define EACH_POOL(hall, name)                                                                      \
     for (struct list_link *name = list_first(&(hall)->backend.pools); name != NULL;                \
          name = list_next(&(hall)->backend.pools, name))
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 void show_clients_collect(struct hall *hall, const void *argument, struct rows *rows)
 {

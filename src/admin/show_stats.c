@@ -181,12 +181,12 @@ void show_totals_finish(const struct admin *admin, struct hall *hall, struct row
     for (size_t row = 0; row < rows_count(raw); row++) {
         int64_t period = rows_at(raw, row, 1)->number;
         period_us = period > period_us ? period : period_us;
-        for (size_t i = 0; i < 2 * SHOW_FIGURES; i++) {
+        for (size_t i = 0; i < (size_t)2 * SHOW_FIGURES; i++) {
             sums[i].number += rows_at(raw, row, 2 + i)->number;
         }
     }
     average(&sums[SHOW_FIGURES], period_us, averages);
-    for (size_t i = 0; i < 2 * SHOW_FIGURES; i++) {
+    for (size_t i = 0; i < (size_t)2 * SHOW_FIGURES; i++) {
         rows_text(rows, names[i]);
         rows_number(rows, i < SHOW_FIGURES ? sums[i].number : averages[i - SHOW_FIGURES]);
     }

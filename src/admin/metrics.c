@@ -474,8 +474,8 @@ void metrics_write(const struct admin *admin, const struct metrics_process *proc
         if (metric->scope == OF_PROCESS) {
             assert(metric->type != HISTOGRAM); /* it would be many numbers */
             const struct labels none = {OF_PROCESS, NULL, NULL};
-            const struct cell cell = {.number = metric->of_process(process)};
-            put_numbers(out, metric, &none, &cell);
+            put_sample(out, metric, metric->type == COUNTER ? "_total" : "", &none, NULL,
+                       (double)metric->of_process(process) * metric->scale);
         } else {
             put_rows(out, metric, rows);
         }

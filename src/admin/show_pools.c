@@ -70,9 +70,9 @@ const struct column show_lists_columns[] = {
 
 static const char *const mode_names[] = {"session", "transaction", "statement"};
 
-static const struct pool *pool_of(struct list_link *link)
+static const struct pool *pool_of(const struct list_link *link)
 {
-    return LIST_MEMBER(link, struct pool, link);
+    return (const struct pool *)(const void *)((const char *)link - offsetof(struct pool, link));
 }
 
 void show_merged(const struct admin *admin, struct hall *hall, struct rows *raw, struct rows *rows)

@@ -1,10 +1,22 @@
 /* Parse, Bind, Describe, Execute, Close and Flush on the console. */
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "admin/console_private.h"
 #include "wire/message.h"
+
+enum {
+    OID_NAME = 19,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_UNKNOWN = 705,
+    OID_VARCHAR = 1043,
+    NUMBER_SIZE = 24 /* of a whole number as text */
+};
 
 static bool fail(struct console *console, const char *sqlstate, const char *what)
 {
@@ -93,11 +105,17 @@ void console_forget_portals(struct console *console)
 
 /* ---- Parse ---- */
 
-/* int2, int4, int8, text, varchar, unknown, name: their text form is what we read. */
+/* Bytes of a whole number's binary form; 0: it's no whole number. */
+static size_t number_size(uint32_t oid)
+{
+    return oid == OID_INT2 ? 2 : oid == OID_INT4 ? 4 : oid == OID_INT8 ? 8 : 0;
+}
+
+/* Else neither form is one that we read. */
 static bool is_usable_type(uint32_t oid)
 {
-    return oid == 0 || oid == 20 || oid == 21 || oid == 23 || oid == 25 || oid == 1043 ||
-           oid == 705 || oid == 19;
+    return oid == 0 || number_size(oid) > 0 || oid == OID_TEXT || oid == OID_VARCHAR ||
+           oid == OID_UNKNOWN || oid == OID_NAME;
 }
 
 /* One statement, and of a kind that there is. */
@@ -121,19 +139,32 @@ static bool check_text(struct console *console, const char *text, unsigned *para
     return console_find_shape(&query, &shape, &console->error);
 }
 
+static bool read_types(struct console *console, struct message_reader *reader,
+                       uint32_t types[QUERY_PARAMETER_MAX])
+{
+    uint16_t count = message_read_u16(reader);
+
+    for (uint16_t i = 0; i < count && !reader->has_failed; i++) {
+        uint32_t type = message_read_u32(reader);
+        if (i >= QUERY_PARAMETER_MAX || !is_usable_type(type)) {
+            return fail(console, "0A000", "parameters on the console are texts or whole numbers");
+        }
+        types[i] = type;
+    }
+    return true;
+}
+
 static bool parse(struct console *console, const char *body, size_t size)
 {
     struct message_reader reader;
+    uint32_t types[QUERY_PARAMETER_MAX] = {0};
     unsigned parameter_count = 0;
 
     message_read_begin(&reader, body, size);
     const char *name = message_read_string(&reader);
     const char *text = message_read_string(&reader);
-    uint16_t type_count = message_read_u16(&reader);
-    for (uint16_t i = 0; i < type_count && !reader.has_failed; i++) {
-        if (!is_usable_type(message_read_u32(&reader)) && !reader.has_failed) {
-            return fail(console, "0A000", "parameters on the console are texts or whole numbers");
-        }
+    if (!read_types(console, &reader, types)) {
+        return false;
     }
     if (!message_read_end(&reader)) {
         return malformed(console);
@@ -157,6 +188,7 @@ static bool parse(struct console *console, const char *body, size_t size)
     }
     statement->text_size = strlen(text);
     statement->parameter_count = parameter_count;
+    memcpy(statement->types, types, sizeof types);
     forget_statement(console, old);
     list_push_last(&console->statements, &statement->link);
     return message_write_empty(stream_out(&console->session->stream), '1') ||
@@ -187,10 +219,32 @@ static bool read_formats(struct message_reader *reader, uint16_t *formats, size_
     return !reader->has_failed;
 }
 
-static bool read_values(struct message_reader *reader, struct binding *binding)
+/* A text's binary form is its text; a whole number's is written out.  False: malformed. */
+static bool copy_value(const char *bytes, size_t size, uint32_t type, bool is_binary, char *to)
+{
+    int64_t number = 0;
+
+    if (!is_binary || number_size(type) == 0) {
+        memcpy(to, bytes, size);
+        to[size] = '\0';
+        return memchr(bytes, '\0', size) == NULL;
+    }
+    if (size != number_size(type)) {
+        return false;
+    }
+    number = (signed char)bytes[0] < 0 ? -1 : 0;
+    for (size_t i = 0; i < size; i++) {
+        number = (int64_t)((uint64_t)number << 8 | (unsigned char)bytes[i]);
+    }
+    snprintf(to, NUMBER_SIZE, "%lld", (long long)number);
+    return true;
+}
+
+static bool read_values(struct message_reader *reader, const struct console_statement *statement,
+                        struct binding *binding)
 {
     binding->count = message_read_u16(reader);
-    binding->texts = malloc(message_left(reader) + QUERY_PARAMETER_MAX + 1);
+    binding->texts = malloc(message_left(reader) + QUERY_PARAMETER_MAX * NUMBER_SIZE);
     char *at = binding->texts;
     if (at == NULL || binding->count > QUERY_PARAMETER_MAX) {
         return false;
@@ -202,13 +256,13 @@ static bool read_values(struct message_reader *reader, struct binding *binding)
             continue;
         }
         const char *bytes = message_read_bytes(reader, size);
-        if (reader->has_failed || memchr(bytes, '\0', size) != NULL) {
+        size_t format_at = binding->format_count == 1 ? 0 : i;
+        bool is_binary = binding->format_count > format_at && binding->formats[format_at] == 1;
+        if (reader->has_failed || !copy_value(bytes, size, statement->types[i], is_binary, at)) {
             return false;
         }
-        memcpy(at, bytes, size);
-        at[size] = '\0';
         binding->values[i] = at;
-        at += size + 1;
+        at += strlen(at) + 1;
     }
     return !reader->has_failed;
 }
@@ -269,13 +323,8 @@ static bool bind_values(struct console *console, struct message_reader *reader,
         return error_set(&console->error, "42P03", "portal \"%.63s\" already exists", portal_name);
     }
     if (!read_formats(reader, binding->formats, QUERY_PARAMETER_MAX, &binding->format_count) ||
-        !read_values(reader, binding)) {
+        !read_values(reader, statement, binding)) {
         return malformed(console);
-    }
-    for (size_t i = 0; i < binding->format_count; i++) {
-        if (binding->formats[i] != 0) {
-            return fail(console, "0A000", "parameters on the console must be sent as text");
-        }
     }
     if (binding->count < statement->parameter_count) {
         return fail(console, "08P01", "bind message supplies too few parameters");
@@ -333,7 +382,7 @@ static bool describe_statement(struct console *console, const char *name)
     struct message_writer writer = message_begin(out, 't');
     message_put_u16(&writer, (uint16_t)statement->parameter_count);
     for (unsigned i = 0; i < statement->parameter_count; i++) {
-        message_put_u32(&writer, 25); /* text */
+        message_put_u32(&writer, statement->types[i] == 0 ? OID_TEXT : statement->types[i]);
     }
     return (message_end(&writer) && console_write_description(out, &shape, NULL, 0)) ||
            out_of_memory(console);

@@ -31,6 +31,7 @@ struct console_statement {
     char *name, *text; /* owned */
     size_t text_size;
     unsigned parameter_count;
+    uint32_t types[QUERY_PARAMETER_MAX]; /* of parameters, as declared; 0: not */
 };
 
 struct console_portal {

@@ -50,7 +50,7 @@ void show_merged(const struct admin *admin, struct hall *hall, struct rows *raw,
 /* ---- show_stats.c ---- */
 enum { SHOW_FIGURES = 7 };
 extern const struct column show_stats_raw[2 + 2 * SHOW_FIGURES];
-extern const struct column show_stats_columns[1 + 2 * SHOW_FIGURES];
+extern const struct column show_stats_columns[2 + 2 * SHOW_FIGURES];
 extern const struct column show_stats_totals_columns[1 + SHOW_FIGURES];
 extern const struct column show_stats_averages_columns[1 + SHOW_FIGURES];
 extern const struct column show_totals_columns[2];

@@ -50,6 +50,8 @@ const struct column show_stats_columns[] = {
     DATABASE,
     TOTALS("total_", "received", "sent"),
     AVERAGES("avg_", "recv", "sent"),
+    {"total_requests", COLUMN_INT8, MERGE_SUM,
+     "`total_query_count` under its name before PgBouncer 1.8, which Debian's exporter reads."},
 };
 
 const struct column show_stats_totals_columns[] = {
@@ -143,7 +145,11 @@ void show_stats_finish(const struct admin *admin, struct hall *hall, struct rows
 {
     (void)admin;
     (void)hall;
-    put_rows(raw, true, true, rows);
+    rows_merge(raw);
+    for (size_t row = 0; row < rows_count(raw); row++) {
+        put_row(raw, row, true, true, rows);
+        rows_number(rows, rows_at(raw, row, 2 + QUERIES)->number);
+    }
 }
 
 void show_stats_totals_finish(const struct admin *admin, struct hall *hall, struct rows *raw,

@@ -193,7 +193,7 @@ class Configuration(unittest.TestCase):
 
     def test_both_get_the_same_pool_users_and_limits(self):
         setup = contenders.Setup(pool_size=7, auth="scram-sha-256", clients_max=9)
-        ini = contenders.pgbouncer_ini(self.server, setup, 6).replace(" = ", ": ")
+        ini = contenders.pgbouncer_ini(self.server, setup, 6, (1, 18)).replace(" = ", ": ")
         for line in ("default_pool_size: 7", "auth_type: scram-sha-256", "max_client_conn: 9", "auth_file: /a",
                      "pool_mode: transaction", "listen_port: 6"):
             self.assertIn(line, ini.splitlines())

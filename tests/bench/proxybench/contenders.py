@@ -88,7 +88,7 @@ def certificate(world):
     return key, cert
 
 
-def pgbouncer_ini(server, setup, port):
+def pgbouncer_ini(server, setup, port, version):
     lines = ["[databases]", f"{DATABASE} = host=127.0.0.1 port={server.port} dbname={DATABASE}", "[pgbouncer]",
              "listen_addr = 127.0.0.1", f"listen_port = {port}", "unix_socket_dir =",
              f"auth_type = {setup.auth}", f"auth_file = {server.auth_file}", f"pool_mode = {setup.pool_mode}",
@@ -97,7 +97,7 @@ def pgbouncer_ini(server, setup, port):
     if setup.tls:
         lines += ["client_tls_sslmode = require", f"client_tls_key_file = {server.key}",
                   f"client_tls_cert_file = {server.certificate}"]
-    if setup.pool_mode == "transaction" and keeps_prepared(pgbouncer_version()):
+    if setup.pool_mode == "transaction" and keeps_prepared(version):
         lines += ["max_prepared_statements = 200"]
     return "\n".join(lines) + "\n"
 
@@ -117,7 +117,7 @@ def keeps_prepared(version):
 
 def start_pgbouncer(world, server, setup):
     port = free_port()
-    ini = world.write(f"pgbouncer-{port}.ini", pgbouncer_ini(server, setup, port))
+    ini = world.write(f"pgbouncer-{port}.ini", pgbouncer_ini(server, setup, port, pgbouncer_version()))
     process = world.start([find_program("pgbouncer"), "-q", ini], f"pgbouncer-{port}", signal.SIGTERM)
     world.ready(process, port)
     return Proxy("pgbouncer", port, process)

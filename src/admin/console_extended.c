@@ -244,7 +244,7 @@ static bool read_values(struct message_reader *reader, const struct console_stat
                         struct binding *binding)
 {
     binding->count = message_read_u16(reader);
-    binding->texts = malloc(message_left(reader) + QUERY_PARAMETER_MAX * NUMBER_SIZE);
+    binding->texts = malloc(message_left(reader) + (size_t)QUERY_PARAMETER_MAX * NUMBER_SIZE);
     char *at = binding->texts;
     if (at == NULL || binding->count > QUERY_PARAMETER_MAX) {
         return false;

@@ -84,9 +84,11 @@ static size_t count_left(struct hall *hall, const struct order *order)
         if (!is_meant(order, pool->database)) {
             continue;
         }
+        /* The quota also counts those on their way between two workers; it's the same in each of
+         * them: what matters is that it becomes 0. */
         count += order->kind == QUERY_WAIT_CLOSE ? doomed_in(&pool->lists[SERVER_USED]) +
                                                        doomed_in(&pool->lists[SERVER_CLEANING])
-                                                 : pool_server_count(pool);
+                                                 : (size_t)atomic_load(&pool->quota->count);
     }
     return count;
 }

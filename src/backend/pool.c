@@ -586,6 +586,10 @@ static void go_idle(struct server *server)
         server_close(server, "the database is disabled");
         return;
     }
+    if (pool->is_paused) { /* it came from another worker, or was clean too late */
+        server_close(server, "PAUSE");
+        return;
+    }
     server->used_at = now;
     if (server->pool->backend->worker_count > 1 && hand_over(server)) {
         return;

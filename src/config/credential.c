@@ -8,10 +8,17 @@ static const char md5_prefix[] = "md5", scram_prefix[] = "SCRAM-SHA-256$";
 
 enum { MD5_SIZE = 35, NAME_SIZE_MAX = 63, USERS_MAX = 100000 };
 
-static bool is_md5(const char *text)
+static bool is_md5(const char *text, size_t size)
 {
-    return strlen(text) == MD5_SIZE && strncmp(text, md5_prefix, sizeof md5_prefix - 1) == 0 &&
-           strspn(text + sizeof md5_prefix - 1, "0123456789abcdef") == 32;
+    if (size != MD5_SIZE || memcmp(text, md5_prefix, sizeof md5_prefix - 1) != 0) {
+        return false;
+    }
+    for (size_t i = sizeof md5_prefix - 1; i < size; i++) {
+        if (memchr("0123456789abcdef", text[i], 16) == NULL) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool credential_parse(const char *text, struct credential *credential, struct error *err)
@@ -32,9 +39,9 @@ bool credential_parse(const char *text, struct credential *credential, struct er
         explicit_bzero(&secret, sizeof secret);
         return true;
     }
-    *credential = (struct credential){.kind = size == 0      ? CREDENTIAL_NONE
-                                              : is_md5(text) ? CREDENTIAL_MD5
-                                                             : CREDENTIAL_PLAIN};
+    *credential = (struct credential){.kind = size == 0            ? CREDENTIAL_NONE
+                                              : is_md5(text, size) ? CREDENTIAL_MD5
+                                                                   : CREDENTIAL_PLAIN};
     memcpy(credential->text, text, size);
     return true;
 }

@@ -125,7 +125,8 @@ char message_read_byte(struct message_reader *reader)
 uint16_t message_read_u16(struct message_reader *reader)
 {
     const unsigned char *bytes = (const unsigned char *)message_read_bytes(reader, 2);
-    return bytes == NULL ? 0 : (uint16_t)(bytes[0] << 8 | bytes[1]);
+    unsigned number = bytes == NULL ? 0 : (unsigned)bytes[0] << 8 | bytes[1];
+    return (uint16_t)number;
 }
 
 uint32_t message_read_u32(struct message_reader *reader)

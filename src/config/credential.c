@@ -14,7 +14,8 @@ static bool is_md5(const char *text, size_t size)
         return false;
     }
     for (size_t i = sizeof md5_prefix - 1; i < size; i++) {
-        if (memchr("0123456789abcdef", text[i], 16) == NULL) {
+        bool is_digit = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
+        if (!is_digit) {
             return false;
         }
     }
